@@ -1,1 +1,7 @@
-//! placeholder
+//! Operator and admission webhook for Redis and Valkey with Sentinel.
+
+pub mod api;
+pub mod desired;
+pub mod observe;
+pub mod redis;
+pub mod secret;

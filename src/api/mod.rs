@@ -1,0 +1,35 @@
+//! The contract with the user: types, defaults, rules. Everything here is pure.
+//!
+//! The order of use is the order of the data flow: [`defaults::fill`] completes a raw spec, [`parse::spec`] types it,
+//! [`rules::check`] judges it, and [`valid::Valid`] is what the rest of the operator works on.
+
+pub mod defaults;
+pub mod parse;
+pub mod problem;
+pub mod rules;
+pub mod schema;
+pub mod spec;
+pub mod status;
+pub mod valid;
+
+pub use problem::Problem;
+pub use spec::{RedisFailover, RedisFailoverSpec};
+pub use status::RedisFailoverStatus;
+pub use valid::{Identity, Valid};
+
+/// API group of the resource.
+pub const GROUP: &str = "storage.spotahome.com";
+/// Stored version of the resource.
+pub const VERSION: &str = "v1";
+/// Kind of the resource.
+pub const KIND: &str = "RedisFailover";
+/// Plural name of the resource, as in `kubectl get redisfailovers`.
+pub const PLURAL: &str = "redisfailovers";
+/// Field manager of every server-side apply. It lives in `managedFields` for ever, so it never changes.
+pub const FIELD_MANAGER: &str = "redis-operator";
+/// The name under which every Sentinel knows the master; clients ask for it.
+pub const MASTER_NAME: &str = "mymaster";
+/// Port of every Sentinel.
+pub const SENTINEL_PORT: u16 = 26379;
+/// Label on redis pods that says `master` or `slave`; the Services `rfrm-` and `rfrs-` select by it.
+pub const ROLE_LABEL: &str = "redisfailovers-role";

@@ -1,0 +1,1 @@
+//! The CustomResourceDefinition, generated from the types and put on a diet.

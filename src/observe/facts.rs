@@ -1,0 +1,151 @@
+//! Plain facts about one `RedisFailover` at one moment; no judgement here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::redis::{self, Address};
+
+/// Everything that was seen in one look.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Redis pods by ordinal.
+    pub redis: Vec<RedisNode>,
+    /// Sentinel pods by name.
+    pub sentinels: Vec<SentinelNode>,
+}
+
+/// A pod as Kubernetes knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Name.
+    pub name: String,
+    /// Unique id.
+    pub uid: String,
+    /// Address, once it has one.
+    pub ip: Option<String>,
+    /// Number at the end of a StatefulSet pod's name.
+    pub ordinal: Option<u32>,
+    /// Ready as Kubernetes sees it.
+    pub ready: bool,
+    /// The server's container runs.
+    pub running: bool,
+    /// It was deleted and is going.
+    pub terminating: bool,
+    /// Value of the role label.
+    pub role_label: Option<String>,
+    /// Why it does not run: `Unschedulable`, `ImagePullBackOff`, `CrashLoopBackOff`, …
+    pub waiting: Option<String>,
+}
+
+/// A redis pod and its server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedisNode {
+    /// The pod.
+    pub pod: PodFacts,
+    /// What its server said, or why it said nothing.
+    pub server: Result<ServerFacts, Silence>,
+}
+
+/// A Sentinel pod and its Sentinel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SentinelNode {
+    /// The pod.
+    pub pod: PodFacts,
+    /// What it said, or why it said nothing.
+    pub server: Result<SentinelFacts, Silence>,
+}
+
+/// Why nothing is known of a server. Unknown is not the same as replica, empty or dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// It has no address or does not run, so it was not asked.
+    NotAsked,
+    /// It was asked and gave no usable answer.
+    Failed(redis::Error),
+}
+
+/// What a redis server said of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerFacts {
+    /// Changes with every start of the process.
+    pub run_id: String,
+    /// Master or replica.
+    pub role: Role,
+    /// Id of the history that its data belongs to.
+    pub replication_id: String,
+    /// Id of the history before the last promotion; empty where there is none.
+    pub second_replication_id: String,
+    /// Position in that history; never negative here: a replica that never synced has 0.
+    pub offset: i64,
+    /// Keys in all databases.
+    pub keys: u64,
+    /// Still loading its data.
+    pub loading: bool,
+    /// Values of the settings that were asked for, by lower-case name. A setting that the server does not know is absent.
+    pub config: BTreeMap<String, String>,
+}
+
+/// Master or replica, with what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A master with the replicas that are connected.
+    Master {
+        /// Connected replicas.
+        replicas: Vec<ReplicaLink>,
+    },
+    /// A replica.
+    Replica {
+        /// The server that it follows.
+        source: Address,
+        /// The link is up and the first sync is done.
+        link_up: bool,
+        /// A full sync runs.
+        syncing: bool,
+    },
+}
+
+impl Default for Role {
+    fn default() -> Self {
+        Self::Master { replicas: Vec::new() }
+    }
+}
+
+/// A replica as its master sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaLink {
+    /// Its address.
+    pub address: Address,
+    /// State `online`.
+    pub online: bool,
+    /// Offset that it acknowledged.
+    pub offset: i64,
+}
+
+/// What a Sentinel said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SentinelFacts {
+    /// Its id, stable over restarts of the container.
+    pub id: String,
+    /// What it monitors under the master's name, if anything.
+    pub monitored: Option<Monitored>,
+}
+
+/// A master as a Sentinel sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Monitored {
+    /// The master's host.
+    pub host: String,
+    /// The master's port.
+    pub port: u16,
+    /// Flags: `master`, `s_down`, `o_down`, `failover_in_progress`, …
+    pub flags: BTreeSet<String>,
+    /// Known replicas.
+    pub replicas: u32,
+    /// Known other Sentinels.
+    pub peers: u32,
+    /// Sentinels that must agree.
+    pub quorum: i32,
+    /// Epoch of the configuration.
+    pub config_epoch: i64,
+    /// Every field of the reply, by name: settings are compared with these.
+    pub settings: BTreeMap<String, String>,
+}
