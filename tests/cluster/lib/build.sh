@@ -1,14 +1,22 @@
 # shellcheck shell=bash
 # The binaries: Debian packages for what Debian has, the Go module proxy for the rest.
 
-build() {
-  install_packages
-  go_binary etcd "$ETCD" go.etcd.io/etcd/server/v3 go.etcd.io/etcd/server/v3
-  go_binary helm "$HELM" helm.sh/helm/v3 helm.sh/helm/v3/cmd/helm
-  go_binary coredns "$COREDNS" github.com/coredns/coredns github.com/coredns/coredns
+PROGRAMS=(etcd helm coredns kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
+
+build() { # [NAME...]: those programs alone, without Debian packages; by default all that the cluster needs
   local name
-  for name in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl; do
-    go_binary "$name" "$KUBERNETES" k8s.io/kubernetes "k8s.io/kubernetes/cmd/$name"
+  [ $# -gt 0 ] || {
+    install_packages
+    set -- "${PROGRAMS[@]}"
+  }
+  for name in "$@"; do
+    case $name in
+      etcd) go_binary etcd "$ETCD" go.etcd.io/etcd/server/v3 go.etcd.io/etcd/server/v3 ;;
+      helm) go_binary helm "$HELM" helm.sh/helm/v3 helm.sh/helm/v3/cmd/helm ;;
+      coredns) go_binary coredns "$COREDNS" github.com/coredns/coredns github.com/coredns/coredns ;;
+      kube*) go_binary "$name" "$KUBERNETES" k8s.io/kubernetes "k8s.io/kubernetes/cmd/$name" ;;
+      *) die "build: '$name' is none of: ${PROGRAMS[*]}" ;;
+    esac
   done
 }
 

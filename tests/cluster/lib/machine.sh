@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Machines (namespaces with a first process) and the network that joins them.
 
-# A machine is known by its command line, which names our state folder: no pid file can go stale,
-# and no process of anybody else's can be meant.
-machine_pattern() { echo "unshare .* $HERE/machine $STATE/$1 "; }
-machine_holder() { pgrep -o -f -- "$(machine_pattern "$1")"; }
+# A machine is known by its command line, which names our state folder: no pid file can go stale, no
+# process of anybody else's can be meant, and any clone of the project finds the same cluster.
+FIRST_PROCESS=$STATE/machine # a copy, because the clone that it comes from may change or vanish
+machine_holder() { pgrep -o -f -- "unshare .* $FIRST_PROCESS $STATE/$1 "; }
 machine_runs() { machine_holder "$1" >/dev/null; }
 machine_init() { # host's pid of the machine's first process
   local holder
@@ -35,8 +35,9 @@ start_machine() { # NAME ADDRESS: its daemons have been written before
   local name=$1 namespace=$PREFIX-$1
   join_network "$name" "$2"
   mkdir -p /tmp/hostpath_pv # a mount point only
+  cp "$HERE/machine" "$FIRST_PROCESS.new" && mv "$FIRST_PROCESS.new" "$FIRST_PROCESS"
   setsid nsenter --net="/run/netns/$namespace" unshare --mount --pid --uts --fork --kill-child --mount-proc \
-    "$HERE/machine" "$STATE/$name" "$STATE/log" "$STATE/volumes" \
+    "$FIRST_PROCESS" "$STATE/$name" "$STATE/log" "$STATE/volumes" \
     </dev/null >>"$STATE/log/$name.log" 2>&1 9>&- &
   disown
   wait_until 5 machine_init "$name" || die "machine $name did not start: $(tail -n 3 "$STATE/log/$name.log")"
@@ -44,14 +45,14 @@ start_machine() { # NAME ADDRESS: its daemons have been written before
 
 kill_machines() { # the kernel ends every process in a machine with its first one
   local pids
-  pids=$(pgrep -f -- "unshare .* $HERE/machine $STATE/" || true)
+  pids=$(pgrep -f -- "unshare .* $FIRST_PROCESS $STATE/" || true)
   [ -z "$pids" ] || {
     # shellcheck disable=SC2086
     kill -9 $pids 2>/dev/null || true
   }
   wait_until 30 no_machine_left || die "processes of the cluster would not end"
 }
-no_machine_left() { ! pgrep -f -- "$HERE/machine $STATE/" >/dev/null; }
+no_machine_left() { ! pgrep -f -- "$FIRST_PROCESS $STATE/" >/dev/null; }
 
 make_network() {
   sysctl -qw net.ipv4.ip_forward=1
