@@ -35,6 +35,7 @@ deny: ## install cargo-deny (minutes) and check licences, advisories and banned 
 	@$(STEP) "licences and advisories" cargo deny --locked check
 
 unit: ## tests of pure code, TLS, scripted servers and server processes; no cluster
+	@$(STEP) "helm for tests" tests/cluster/cluster build helm
 	@$(STEP) "servers for tests" tests/cluster/cluster images
 	@$(STEP) "unit tests" cargo test --locked --workspace --lib --bins $(addprefix --test ,$(FAST_TESTS))
 

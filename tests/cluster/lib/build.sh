@@ -46,22 +46,32 @@ go_binary() { # NAME VERSION MODULE PACKAGE: nothing to do when that version is 
 # is built from a throw-away module that requires it. Written under another name first: a killed build
 # leaves no half of a binary.
 go_build() {
-  local name=$1 version=$2 module=$3 package=$4 folder=$CACHE/gomod/$1 flags="-s -w"
+  local name=$1 version=$2 module=$3 package=$4 folder=$CACHE/gomod/$1 flags
   mkdir -p "$folder"
   {
     printf 'module local/%s\n\ngo 1.25.0\n\nrequire %s v%s\n' "$name" "$module" "$version"
     [ "$module" != k8s.io/kubernetes ] || kubernetes_replacements
   } >"$folder/go.mod"
-  if [ "$module" = k8s.io/kubernetes ]; then
-    local stamp=k8s.io/component-base/version
-    flags+=" -X $stamp.gitVersion=v$version -X $stamp.gitMajor=1 -X $stamp.gitMinor=$(cut -d. -f2 <<<"$version")"
-    flags+=" -X $stamp.gitTreeState=clean"
-  fi
+  flags="-s -w $(version_flags "$module" "$version")"
   (cd "$folder" && GOFLAGS=-mod=mod CGO_ENABLED=0 \
     go build -trimpath -ldflags "$flags" -o "$BIN/.$name" "$package" 2>"$folder/build.log") ||
     die "$name does not build: $(grep -v downloading "$folder/build.log" | tail -n 5)"
   mv "$BIN/.$name" "$BIN/$name"
   echo "$version" >"$BIN/$name.version"
+}
+
+version_flags() { # MODULE VERSION: what release builds set; without it kubelet is v0.0.0 and Helm renders for 1.20
+  local base=k8s.io/component-base/version charts=helm.sh/helm/v3 minor
+  minor=$(cut -d. -f2 <<<"$KUBERNETES")
+  case $1 in
+    k8s.io/kubernetes)
+      echo "-X $base.gitVersion=v$2 -X $base.gitMajor=1 -X $base.gitMinor=$minor -X $base.gitTreeState=clean"
+      ;;
+    "$charts")
+      echo "-X $charts/internal/version.version=v$2"
+      echo "-X $charts/pkg/chartutil.k8sVersionMajor=1 -X $charts/pkg/chartutil.k8sVersionMinor=$minor"
+      ;;
+  esac
 }
 
 kubernetes_replacements() { # its go.mod points at ./staging; the proxy has those modules as v0.MINOR.PATCH

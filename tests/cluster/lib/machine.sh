@@ -55,6 +55,9 @@ kill_machines() { # the kernel ends every process in a machine with its first on
 no_machine_left() { ! pgrep -f -- "$FIRST_PROCESS $STATE/" >/dev/null; }
 
 make_network() {
+  # Without br_netfilter, answers between two pods of one node would skip kube-proxy's translation.
+  # Many kernels have both built in.
+  modprobe -qa overlay br_netfilter 2>/dev/null || true
   sysctl -qw net.ipv4.ip_forward=1
   ip link show "$BRIDGE" >/dev/null 2>&1 || {
     ip link add "$BRIDGE" type bridge
