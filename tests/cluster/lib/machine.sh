@@ -54,6 +54,13 @@ kill_machines() { # the kernel ends every process in a machine with its first on
 }
 no_machine_left() { ! pgrep -f -- "$FIRST_PROCESS $STATE/" >/dev/null; }
 
+# Names of links and namespaces belong to the whole host, so there is one cluster of this kind on it.
+refuse_other_state() {
+  local other
+  other=$(pgrep -af -- 'unshare .*/cluster/state/machine ' | grep -vF -- " $FIRST_PROCESS " | head -n 1) || true
+  [ -z "$other" ] || die "a cluster with its state in another folder runs: ${other##*--mount-proc }"
+}
+
 make_network() {
   # Without br_netfilter, answers between two pods of one node would skip kube-proxy's translation.
   # Many kernels have both built in.
