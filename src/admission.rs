@@ -13,8 +13,15 @@ mod tests;
 /// Answers admission reviews of `RedisFailover`s.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
-    /// Images for specs that name none.
-    pub images: Images,
+    images: Images,
+}
+
+impl Admission {
+    /// Answers with these images for specs that name none.
+    #[must_use]
+    pub fn new(images: Images) -> Self {
+        Self { images }
+    }
 }
 
 impl Admit for Admission {

@@ -1,5 +1,9 @@
 //! `redis-operator validate`: the webhook's verdicts on files, without a cluster.
 
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
 use serde_json::Value;
 
 use crate::admission;
@@ -20,6 +24,38 @@ impl Report {
         self.lines.push(line);
         self.refused = true;
     }
+}
+
+/// Judges files and prints the verdicts; fails if one is refused or cannot be read. `-` is standard input.
+#[must_use]
+pub fn main(files: &[PathBuf]) -> ExitCode {
+    let mut refused = false;
+    for file in files {
+        let name = file.display().to_string();
+        let report = match read(file) {
+            Ok(text) => validate(&name, &text, &Images::default()),
+            Err(error) => Report {
+                lines: vec![format!("{name}: cannot be read: {error}")],
+                refused: true,
+            },
+        };
+        refused |= report.refused;
+        // A closed pipe (`validate FILE | head`) changes no verdict.
+        let _ = writeln!(io::stdout(), "{}", report.lines.join("\n"));
+    }
+    if refused {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        return io::stdin().read_to_string(&mut text).map(|_| text);
+    }
+    std::fs::read_to_string(file)
 }
 
 /// Judges all documents of a file, YAML or JSON, as the webhook would judge their creation.

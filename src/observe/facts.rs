@@ -34,6 +34,8 @@ pub struct PodFacts {
     pub role_label: Option<String>,
     /// Why it does not run: `Unschedulable`, `ImagePullBackOff`, `CrashLoopBackOff`, …
     pub waiting: Option<String>,
+    /// It runs another pod template than the spec asks for today.
+    pub outdated: bool,
 }
 
 /// A redis pod and its server.
@@ -148,4 +150,13 @@ pub struct Monitored {
     pub config_epoch: i64,
     /// Every field of the reply, by name: settings are compared with these.
     pub settings: BTreeMap<String, String>,
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotAsked => f.write_str("not started yet"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
 }
