@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use kube::core::cel::{CompiledSchema, Validator, compile_schema};
+use kube::core::cel::{CompiledSchema, ValidationErrors, Validator, compile_schema};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn our_fields_are_described_and_embedded_ones_are_not() {
         let mut described = 0;
         for value in inner["properties"].as_object().unwrap().values() {
             walk(value, &mut |node| {
-                described += usize::from(node["description"].is_string())
+                described += usize::from(node["description"].is_string());
             });
         }
         assert_eq!(described, 0, "{inner}");
@@ -141,7 +141,7 @@ fn by_cel(name: &str, spec: &Value, old: Option<&Value>) -> Vec<String> {
         .err();
     let mut texts: Vec<_> = errors
         .into_iter()
-        .flat_map(|errors| errors.into_vec())
+        .flat_map(ValidationErrors::into_vec)
         .map(|error| error.message)
         .collect();
     texts.sort();
