@@ -105,6 +105,10 @@ fn quantities_take_numbers_and_formats_are_known() {
     walk(&schema, &mut |node| {
         let format = node["format"].as_str().unwrap_or_default();
         assert!(!format.starts_with("uint"), "{node}");
+        assert!(
+            node.get("default").is_none(),
+            "defaults are the webhook's: {node}"
+        );
     });
     assert_eq!(redis["port"]["maximum"], json!(65535.0));
     assert_eq!(
