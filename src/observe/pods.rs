@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 
 use super::facts::PodFacts;
 use crate::api::ROLE_LABEL;
+use crate::desired::template;
 
 /// Label that says what a pod of a `RedisFailover` is; its value is also the name of the server's container.
 pub const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
@@ -36,6 +37,12 @@ pub fn pod(pod: &Pod) -> PodFacts {
         running,
         terminating: pod.metadata.deletion_timestamp.is_some(),
         role_label: label(pod, ROLE_LABEL).map(str::to_owned),
+        template: pod
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(&template::annotation()).cloned()),
+        outdated: false,
         waiting: (!running)
             .then(|| waiting(status, component))
             .flatten()
