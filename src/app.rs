@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ pub enum Error {
     /// An address could not be listened on, or signals not be heard.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A part that should run until the stop ended before.
+    #[error("the webhook ended by itself")]
+    PartEnded,
     /// The lease was lost; another replica may lead by now.
     #[error("stopped leading: {0}")]
     LeaseLost(leader::Error),
@@ -66,7 +70,13 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     if serve_webhook {
         webhook(&settings, &client, &metrics, &readiness, &stop, &mut parts).await?;
     }
-    let result = lead(&settings, client, metrics, &stop).await;
+    let mut leading = pin!(lead(&settings, client, metrics, &stop));
+    let result = loop {
+        tokio::select! {
+            result = &mut leading => break result,
+            Some(_) = parts.join_next() => if !stop.is_cancelled() { break Err(Error::PartEnded) },
+        }
+    };
     stop.cancel(); // Where it was not a signal that ended the work.
     readiness.wait_for(SHUTDOWN_GATE);
     while parts.join_next().await.is_some() {}
@@ -80,15 +90,20 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
 async fn client(settings: &Settings) -> Result<Client, Error> {
     let config = match (&settings.kubeconfig, settings.development) {
         (Some(path), _) => from_file(path).await?,
-        (None, _) => kube::Config::infer().await.map_err(|error| Error::NoCluster(error.to_string()))?,
+        (None, _) => kube::Config::infer()
+            .await
+            .map_err(|error| Error::NoCluster(error.to_string()))?,
     };
     Client::try_from(config).map_err(|error| Error::NoCluster(error.to_string()))
 }
 
 async fn from_file(path: &Path) -> Result<kube::Config, Error> {
-    let no_cluster = |error: kube::config::KubeconfigError| Error::NoCluster(format!("{}: {error}", path.display()));
+    let no_cluster =
+        |error: kube::config::KubeconfigError| Error::NoCluster(format!("{}: {error}", path.display()));
     let file = Kubeconfig::read_from(path).map_err(no_cluster)?;
-    kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(no_cluster)
+    kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .map_err(no_cluster)
 }
 
 fn stop_on_signals() -> Result<CancellationToken, Error> {
@@ -126,7 +141,10 @@ async fn webhook(
         labels: BTreeMap::from([("app.kubernetes.io/part-of".to_owned(), "redisoperator".to_owned())]),
     };
     let name = format!("{}.{}.svc", settings.webhook_service, settings.namespace);
-    let through = format!("{}.{}.svc:443", settings.webhook_probe_service, settings.namespace);
+    let through = format!(
+        "{}.{}.svc:443",
+        settings.webhook_probe_service, settings.namespace
+    );
     let own = format!("localhost:{}", settings.webhook_listen_address.port());
     let (keeper, mut bundle) = certs::Keeper::new(client.clone(), options, Arc::clone(&slot));
     parts.spawn(keeper.run(stop.clone()));
@@ -137,7 +155,13 @@ async fn webhook(
     let listener = ready::bind(settings.webhook_listen_address).await?;
     let resolver = Arc::clone(&slot);
     let server_stop = webhook::Stop::new(stop.clone());
-    parts.spawn(webhook::serve(listener, resolver, router, server_stop, webhook::Limits::default()));
+    parts.spawn(webhook::serve(
+        listener,
+        resolver,
+        router,
+        server_stop,
+        webhook::Limits::default(),
+    ));
 
     let (readiness, metrics, stop) = (readiness.clone(), Arc::clone(metrics), stop.clone());
     parts.spawn(async move {
@@ -172,7 +196,9 @@ async fn dial_until_verified(
         if let Some(current) = current {
             match certs::dial(address, name, &current, DIAL).await {
                 Ok(()) => return,
-                Err(error) => tracing::debug!(reason = error.reason(), %error, address, "the webhook does not answer yet"),
+                Err(error) => {
+                    tracing::debug!(reason = error.reason(), %error, address, "the webhook does not answer yet")
+                }
             }
         }
         tokio::time::sleep(DIAL_AGAIN).await;
@@ -186,7 +212,11 @@ async fn lead(
     metrics: Arc<Metrics>,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
-    let names = leader::Options::new(settings.namespace.clone(), settings.lease_name.clone(), settings.pod_name.clone());
+    let names = leader::Options::new(
+        settings.namespace.clone(),
+        settings.lease_name.clone(),
+        settings.pod_name.clone(),
+    );
     let mut elector = Elector::new(client.clone(), names);
     if stop.run_until_cancelled(elector.acquire()).await.is_none() {
         return Ok(());
@@ -200,7 +230,12 @@ async fn lead(
         me: settings.pod_name.clone(),
     };
     let work_stop = CancellationToken::new();
-    let mut work = tokio::spawn(controller::run(client, options, Arc::clone(&metrics), work_stop.clone()));
+    let mut work = tokio::spawn(controller::run(
+        client,
+        options,
+        Arc::clone(&metrics),
+        work_stop.clone(),
+    ));
     let lost = tokio::select! {
         () = stop.cancelled() => None,
         lost = elector.keep() => Some(lost),

@@ -114,7 +114,10 @@ impl Settings {
     /// The images for specs that name none.
     #[must_use]
     pub fn images(&self) -> Images {
-        Images { redis: self.redis_image.clone(), exporter: self.exporter_image.clone() }
+        Images {
+            redis: self.redis_image.clone(),
+            exporter: self.exporter_image.clone(),
+        }
     }
 }
 
@@ -135,12 +138,22 @@ fn is_go_flag(text: &str) -> bool {
 
 /// `:9710` as Go writes it, or a whole socket address.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
-    whole.parse().map_err(|_| format!("{text:?} is not an address; write `:9710` or `127.0.0.1:9710`"))
+    let whole = if text.starts_with(':') {
+        format!("[::]{text}")
+    } else {
+        text.to_owned()
+    };
+    whole
+        .parse()
+        .map_err(|_| format!("{text:?} is not an address; write `:9710` or `127.0.0.1:9710`"))
 }
 
 fn http_path(text: &str) -> Result<String, String> {
-    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path starts with `/`".to_owned()) }
+    if text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("a path starts with `/`".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +161,9 @@ mod tests {
     use super::*;
 
     fn settings(line: &str) -> Settings {
-        let words = std::iter::once("redis-operator").chain(line.split_whitespace()).map(OsString::from);
+        let words = std::iter::once("redis-operator")
+            .chain(line.split_whitespace())
+            .map(OsString::from);
         let cli = Cli::try_parse_from(two_dashes(words)).unwrap();
         match cli.command {
             Some(Command::Run(settings)) => *settings,
@@ -170,16 +185,29 @@ mod tests {
             assert_eq!(settings.listen_address.port(), 9999, "{line}");
             assert!(settings.development, "{line}");
         }
-        let quiet = settings("-k8s-cli-qps-limit=100 --k8s-cli-burstable-limit 100 -supported-namespaces-regex=^team-.*$");
-        assert!(quiet.supported_namespaces_regex.is_match("team-a") && !quiet.supported_namespaces_regex.is_match("kube"));
+        let quiet = settings(
+            "-k8s-cli-qps-limit=100 --k8s-cli-burstable-limit 100 -supported-namespaces-regex=^team-.*$",
+        );
+        assert!(
+            quiet.supported_namespaces_regex.is_match("team-a")
+                && !quiet.supported_namespaces_regex.is_match("kube")
+        );
         assert!(!quiet.development);
     }
 
     #[test]
     fn bad_values_are_refused() {
-        for line in ["--supported-namespaces-regex=(", "--concurrency=0", "--listen-address=here", "--metrics-path=metrics"] {
+        for line in [
+            "--supported-namespaces-regex=(",
+            "--concurrency=0",
+            "--listen-address=here",
+            "--metrics-path=metrics",
+        ] {
             let words = ["redis-operator", line].map(OsString::from);
-            assert!(Cli::try_parse_from(two_dashes(words.into_iter())).is_err(), "{line}");
+            assert!(
+                Cli::try_parse_from(two_dashes(words.into_iter())).is_err(),
+                "{line}"
+            );
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use kube::runtime::events::{Event, EventType, Recorder};
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder};
 use tokio::time::{Instant, timeout};
 
 use crate::act::servers::Done;
@@ -37,7 +37,11 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
     for Done { action, result } in done {
         if let Err(error) = result {
             let note = format!("{} failed: {error}", describe(action));
-            notices.push(Notice { warning: true, reason: error.reason().to_owned(), note });
+            notices.push(Notice {
+                warning: true,
+                reason: error.reason().to_owned(),
+                note,
+            });
             continue;
         }
         match action {
@@ -54,7 +58,9 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
             Action::Label { .. } => {}
         }
     }
-    let set = settings.iter().map(|(text, pods)| good("SettingApplied", format!("set `{text}` on {}", pods.join(", "))));
+    let set = settings
+        .iter()
+        .map(|(text, pods)| good("SettingApplied", format!("set `{text}` on {}", pods.join(", "))));
     notices.extend(set);
     notices
 }
@@ -64,9 +70,14 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
 pub fn of_conditions(old: &RedisFailoverStatus, new: &RedisFailoverStatus) -> Vec<Notice> {
     let mut notices = Vec::new();
     for condition in &new.conditions {
-        let before = old.conditions.iter().find(|c| c.type_ == condition.type_).map(|c| c.status.as_str());
+        let before = old
+            .conditions
+            .iter()
+            .find(|c| c.type_ == condition.type_)
+            .map(|c| c.status.as_str());
         let turned = before != Some(condition.status.as_str());
-        let first_and_false = before.is_none() && condition.status == "False" && condition.type_ != crate::status::SPEC_VALID;
+        let first_and_false =
+            before.is_none() && condition.status == "False" && condition.type_ != crate::status::SPEC_VALID;
         let first_and_dull = before.is_none() && condition.type_ != crate::status::READY;
         if !turned || first_and_false || (first_and_dull && condition.status == "True") {
             continue;
@@ -74,14 +85,23 @@ pub fn of_conditions(old: &RedisFailoverStatus, new: &RedisFailoverStatus) -> Ve
         notices.push(Notice {
             warning: condition.status == "False",
             reason: condition.reason.clone(),
-            note: format!("{} is {}: {}", condition.type_, condition.status.to_lowercase(), condition.message),
+            note: format!(
+                "{} is {}: {}",
+                condition.type_,
+                condition.status.to_lowercase(),
+                condition.message
+            ),
         });
     }
     notices
 }
 
 fn good(reason: &str, note: String) -> Notice {
-    Notice { warning: false, reason: reason.to_owned(), note }
+    Notice {
+        warning: false,
+        reason: reason.to_owned(),
+        note,
+    }
 }
 
 fn describe(action: &Action) -> String {
@@ -90,7 +110,9 @@ fn describe(action: &Action) -> String {
         Action::Follow { pod, master } => format!("told {pod} to follow the master {master}"),
         Action::Label { pod, role } => format!("labelled {pod} as {role}"),
         Action::Monitor { pod, master, .. } => format!("told Sentinel {pod} to monitor the master {master}"),
-        Action::SetRedis(key) | Action::SetSentinel(key) => format!("set `{} {}` on {}", key.name, key.value, key.pod),
+        Action::SetRedis(key) | Action::SetSentinel(key) => {
+            format!("set `{} {}` on {}", key.name, key.value, key.pod)
+        }
     }
 }
 
@@ -107,7 +129,11 @@ impl Publisher {
                 continue;
             }
             let event = Event {
-                type_: if notice.warning { EventType::Warning } else { EventType::Normal },
+                type_: if notice.warning {
+                    EventType::Warning
+                } else {
+                    EventType::Normal
+                },
                 reason: notice.reason.clone(),
                 note: Some(cut(&notice.note)),
                 action: "Reconcile".to_owned(),
@@ -124,6 +150,9 @@ impl Publisher {
 }
 
 fn cut(note: &str) -> String {
-    let end = (0..=NOTE.min(note.len())).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=NOTE.min(note.len()))
+        .rev()
+        .find(|end| note.is_char_boundary(*end))
+        .unwrap_or(0);
     note[..end].to_owned()
 }

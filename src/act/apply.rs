@@ -82,12 +82,16 @@ struct Mark {
 impl Applied {
     /// Whether `child` was applied in this very form and nobody touched it since.
     fn is_current(&self, child: &Child, digest: &[u8], live: Option<&ObjectMeta>) -> bool {
-        let Some(mark) = self.0.get(&(child.kind, child.name.clone())) else { return false };
+        let Some(mark) = self.0.get(&(child.kind, child.name.clone())) else {
+            return false;
+        };
         if mark.digest != digest {
             return false;
         }
         let fresh = mark.at.elapsed() < CACHE_LAG;
-        live.map_or(fresh, |live| fresh || (version(live) == mark.version && keeps_metadata(child, live)))
+        live.map_or(fresh, |live| {
+            fresh || (version(live) == mark.version && keeps_metadata(child, live))
+        })
     }
 }
 
@@ -107,19 +111,32 @@ pub async fn apply(
             return Err(Error::Foreign { object });
         }
         let text = child.body.to_string();
-        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref().to_vec();
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes())
+            .as_ref()
+            .to_vec();
         if applied.is_current(child, &digest, live.as_ref()) {
             continue;
         }
         let api = api(client, child.kind, &owner.namespace);
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let result = call(&object, api.patch(&child.name, &params, &Patch::Apply(&child.body))).await?;
-        let mark = Mark { digest, version: version(&result.metadata), at: Instant::now() };
+        let result = call(
+            &object,
+            api.patch(&child.name, &params, &Patch::Apply(&child.body)),
+        )
+        .await?;
+        let mark = Mark {
+            digest,
+            version: version(&result.metadata),
+            at: Instant::now(),
+        };
         applied.0.insert((child.kind, child.name.clone()), mark);
         written.push(object);
     }
     for (kind, name) in &desired.absent {
-        let Some(live) = seen.metadata(*kind, &owner.namespace, name).filter(|live| is_controlled_by(live, owner)) else {
+        let Some(live) = seen
+            .metadata(*kind, &owner.namespace, name)
+            .filter(|live| is_controlled_by(live, owner))
+        else {
             continue;
         };
         applied.0.remove(&(*kind, name.clone()));
@@ -139,28 +156,52 @@ async fn delete(
     if live.deletion_timestamp.is_some() {
         return Ok(());
     }
-    let only_this = Preconditions { uid: live.uid.clone(), resource_version: None };
-    let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::background() };
-    match call(&format!("{kind:?} {name}"), api(client, kind, &owner.namespace).delete(name, &params)).await {
-        Err(Error::Api { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.is_not_found()) => Ok(()),
+    let only_this = Preconditions {
+        uid: live.uid.clone(),
+        resource_version: None,
+    };
+    let params = DeleteParams {
+        preconditions: Some(only_this),
+        ..DeleteParams::background()
+    };
+    match call(
+        &format!("{kind:?} {name}"),
+        api(client, kind, &owner.namespace).delete(name, &params),
+    )
+    .await
+    {
+        Err(Error::Api { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.is_not_found()) => {
+            Ok(())
+        }
         other => other.map(|_| ()),
     }
 }
 
 fn is_controlled_by(live: &ObjectMeta, owner: &Identity) -> bool {
-    live.owner_references.iter().flatten().any(|r| r.controller == Some(true) && r.uid == owner.uid)
+    live.owner_references
+        .iter()
+        .flatten()
+        .any(|r| r.controller == Some(true) && r.uid == owner.uid)
 }
 
 /// `generation` counts changes of the spec alone; kinds without one change rarely, so their version serves.
 fn version(live: &ObjectMeta) -> Option<String> {
-    live.generation.map(|generation| format!("g{generation}")).or_else(|| live.resource_version.clone())
+    live.generation
+        .map(|generation| format!("g{generation}"))
+        .or_else(|| live.resource_version.clone())
 }
 
 /// `generation` says nothing of labels and annotations, so ours are compared.
 fn keeps_metadata(child: &Child, live: &ObjectMeta) -> bool {
     let keeps = |field: &str, live: Option<&std::collections::BTreeMap<String, String>>| {
-        let wanted = child.body.pointer(&format!("/metadata/{field}")).and_then(|value| value.as_object());
-        wanted.into_iter().flatten().all(|(key, value)| live.and_then(|live| live.get(key)).map(String::as_str) == value.as_str())
+        let wanted = child
+            .body
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(|value| value.as_object());
+        wanted
+            .into_iter()
+            .flatten()
+            .all(|(key, value)| live.and_then(|live| live.get(key)).map(String::as_str) == value.as_str())
     };
     keeps("labels", live.labels.as_ref()) && keeps("annotations", live.annotations.as_ref())
 }
@@ -185,8 +226,13 @@ fn api(client: &kube::Client, kind: ChildKind, namespace: &str) -> Api<DynamicOb
 
 async fn call<T>(object: &str, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
     match timeout(CALL, request).await {
-        Err(_) => Err(Error::Timeout { object: object.to_owned() }),
-        Ok(Err(source)) => Err(Error::Api { object: object.to_owned(), source: Box::new(source) }),
+        Err(_) => Err(Error::Timeout {
+            object: object.to_owned(),
+        }),
+        Ok(Err(source)) => Err(Error::Api {
+            object: object.to_owned(),
+            source: Box::new(source),
+        }),
         Ok(Ok(value)) => Ok(value),
     }
 }

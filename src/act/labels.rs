@@ -18,9 +18,14 @@ pub async fn set_role(client: &kube::Client, namespace: &str, pod: &str, role: &
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let patch = Patch::Merge(json!({"metadata": {"labels": {ROLE_LABEL: role}}}));
     match timeout(CALL, api.patch_metadata(pod, &PatchParams::default(), &patch)).await {
-        Err(_) => Err(Error::Timeout { object: format!("Pod {pod}") }),
+        Err(_) => Err(Error::Timeout {
+            object: format!("Pod {pod}"),
+        }),
         Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(()),
-        Ok(Err(source)) => Err(Error::Api { object: format!("Pod {pod}"), source: Box::new(source) }),
+        Ok(Err(source)) => Err(Error::Api {
+            object: format!("Pod {pod}"),
+            source: Box::new(source),
+        }),
         Ok(Ok(_)) => Ok(()),
     }
 }

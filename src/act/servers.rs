@@ -3,6 +3,7 @@
 use crate::api::{MASTER_NAME, Valid};
 use crate::heal::{Action, Memory, Outcome, SettingKey};
 use crate::observe::facts::Observed;
+use crate::observe::probe::{redis_peer, sentinel_peer};
 use crate::redis::{Address, Error, Peer, Reply, Servers};
 use crate::secret::Password;
 
@@ -34,11 +35,19 @@ impl Hands<'_> {
             Action::Label { .. } => return None,
             Action::Promote { pod, .. } => self.promote(pod).await,
             Action::Follow { pod, master } => self.follow(pod, master).await,
-            Action::Monitor { pod, master, quorum, replace } => self.monitor(pod, master, *quorum, *replace).await,
+            Action::Monitor {
+                pod,
+                master,
+                quorum,
+                replace,
+            } => self.monitor(pod, master, *quorum, *replace).await,
             Action::SetRedis(key) => self.set_redis(key, memory).await,
             Action::SetSentinel(key) => self.set_sentinel(key, memory).await,
         };
-        Some(Done { action: action.clone(), result })
+        Some(Done {
+            action: action.clone(),
+            result,
+        })
     }
 
     async fn promote(&self, pod: &str) -> Result<(), Error> {
@@ -46,7 +55,11 @@ impl Hands<'_> {
     }
 
     async fn follow(&self, pod: &str, master: &Address) -> Result<(), Error> {
-        self.tell(&self.redis(pod)?, &["REPLICAOF", &master.host, &master.port.to_string()]).await
+        self.tell(
+            &self.redis(pod)?,
+            &["REPLICAOF", &master.host, &master.port.to_string()],
+        )
+        .await
     }
 
     /// Has a Sentinel monitor the master with all that belongs to it. Its settings go in the same breath: a Sentinel
@@ -57,12 +70,24 @@ impl Hands<'_> {
             self.tell(&peer, &["SENTINEL", "REMOVE", MASTER_NAME]).await?;
         }
         let (port, quorum) = (master.port.to_string(), quorum.to_string());
-        self.tell(&peer, &["SENTINEL", "MONITOR", MASTER_NAME, &master.host, &port, &quorum]).await?;
+        self.tell(
+            &peer,
+            &["SENTINEL", "MONITOR", MASTER_NAME, &master.host, &port, &quorum],
+        )
+        .await?;
         if let Some(password) = self.password {
-            self.tell(&peer, &["SENTINEL", "SET", MASTER_NAME, "auth-pass", password.expose()]).await?;
+            self.tell(
+                &peer,
+                &["SENTINEL", "SET", MASTER_NAME, "auth-pass", password.expose()],
+            )
+            .await?;
         }
         for setting in &self.valid.sentinel.config {
-            self.tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &setting.key, &setting.value]).await?;
+            self.tell(
+                &peer,
+                &["SENTINEL", "SET", MASTER_NAME, &setting.key, &setting.value],
+            )
+            .await?;
         }
         Ok(())
     }
@@ -80,9 +105,14 @@ impl Hands<'_> {
 
     async fn set_sentinel(&self, key: &SettingKey, memory: &mut Memory) -> Result<(), Error> {
         let peer = self.sentinel(&key.pod)?;
-        let result = self.tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &key.name, &key.value]).await;
+        let result = self
+            .tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &key.name, &key.value])
+            .await;
         if result.is_ok() {
-            let shown = self.servers.ask(&peer, &["SENTINEL", "MASTER", MASTER_NAME]).await?;
+            let shown = self
+                .servers
+                .ask(&peer, &["SENTINEL", "MASTER", MASTER_NAME])
+                .await?;
             memory.settle(key.clone(), Outcome::Shown(field(&shown, &key.name)));
         }
         settle_refusal(&result, key, memory);
@@ -90,20 +120,33 @@ impl Hands<'_> {
     }
 
     fn redis(&self, pod: &str) -> Result<Peer, Error> {
-        let node = self.observed.redis.iter().map(|node| &node.pod).find(|facts| facts.name == pod);
-        let facts = node.ok_or_else(|| Error::Broken(format!("{pod} is gone")))?;
-        Ok(crate::observe::probe::redis_peer(self.valid, facts, self.password))
+        let node = self
+            .observed
+            .redis
+            .iter()
+            .map(|node| &node.pod)
+            .find(|facts| facts.name == pod);
+        node.and_then(|facts| redis_peer(self.valid, facts, self.password))
+            .ok_or_else(|| gone(pod))
     }
 
     fn sentinel(&self, pod: &str) -> Result<Peer, Error> {
-        let node = self.observed.sentinels.iter().map(|node| &node.pod).find(|facts| facts.name == pod);
-        let facts = node.ok_or_else(|| Error::Broken(format!("{pod} is gone")))?;
-        Ok(crate::observe::probe::sentinel_peer(facts))
+        let node = self
+            .observed
+            .sentinels
+            .iter()
+            .map(|node| &node.pod)
+            .find(|facts| facts.name == pod);
+        node.and_then(sentinel_peer).ok_or_else(|| gone(pod))
     }
 
     async fn tell(&self, peer: &Peer, command: &[&str]) -> Result<(), Error> {
         self.servers.ask(peer, command).await.map(|_| ())
     }
+}
+
+fn gone(pod: &str) -> Error {
+    Error::Broken(format!("{pod} is gone"))
 }
 
 /// A setting that the server refused is not sent again to the same process.

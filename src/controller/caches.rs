@@ -55,7 +55,11 @@ impl Caches {
         let resource = primary();
         let all = Api::all_with(client.clone(), &resource);
         let controller = Controller::new_with(all, watcher::Config::default(), resource.clone());
-        let mut building = Building { controller, children: HashMap::new(), first_lists: Vec::new() };
+        let mut building = Building {
+            controller,
+            children: HashMap::new(),
+            first_lists: Vec::new(),
+        };
         building = building
             .own::<ConfigMap>(client, ChildKind::ConfigMap)
             .own::<Secret>(client, ChildKind::Secret)
@@ -68,9 +72,17 @@ impl Caches {
         building.first_lists.push(first_list(wait));
         let controller = building.controller.watches_stream(stream, move |pod: Pod| {
             let name = pod.labels().get(&name_label()).cloned();
-            name.zip(pod.namespace()).map(|(name, ns)| ObjectRef::new_with(&name, resource.clone()).within(&ns))
+            name.zip(pod.namespace())
+                .map(|(name, ns)| ObjectRef::new_with(&name, resource.clone()).within(&ns))
         });
-        (controller, Self { children: building.children, pods, first_lists: building.first_lists })
+        (
+            controller,
+            Self {
+                children: building.children,
+                pods,
+                first_lists: building.first_lists,
+            },
+        )
     }
 
     /// Waits until every watch delivered its first list; false if that takes too long.
@@ -93,7 +105,9 @@ impl Caches {
 
 impl Seen for Caches {
     fn metadata(&self, kind: ChildKind, namespace: &str, name: &str) -> Option<ObjectMeta> {
-        self.children.get(&kind).and_then(|lookup| lookup(namespace, name))
+        self.children
+            .get(&kind)
+            .and_then(|lookup| lookup(namespace, name))
     }
 }
 
@@ -108,11 +122,14 @@ impl Building {
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let (store, stream) = cached::<PartialObjectMeta<K>>(client, |child| child.metadata.managed_fields = None);
+        let (store, stream) =
+            cached::<PartialObjectMeta<K>>(client, |child| child.metadata.managed_fields = None);
         self.controller = self.controller.owns_stream(stream);
         self.first_lists.push(first_list(store.clone()));
         let lookup = move |namespace: &str, name: &str| {
-            store.get(&ObjectRef::new(name).within(namespace)).map(|child| child.metadata.clone())
+            store
+                .get(&ObjectRef::new(name).within(namespace))
+                .map(|child| child.metadata.clone())
         };
         self.children.insert(kind, Box::new(lookup));
         self
@@ -128,7 +145,9 @@ where
 {
     let (reader, writer) = store();
     let ours = watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={FIELD_MANAGER}"));
-    let stream = watcher(Api::<K>::all(client.clone()), ours).default_backoff().modify(slim);
+    let stream = watcher(Api::<K>::all(client.clone()), ours)
+        .default_backoff()
+        .modify(slim);
     (reader, reflector(writer, stream).touched_objects().boxed())
 }
 
@@ -137,7 +156,13 @@ fn thin(pod: &mut Pod) {
     pod.metadata.managed_fields = None;
     pod.metadata.owner_references = None;
     if let Some(spec) = pod.spec.take() {
-        let containers = spec.containers.into_iter().map(|c| k8s_openapi::api::core::v1::Container { name: c.name, ..Default::default() });
+        let containers = spec
+            .containers
+            .into_iter()
+            .map(|c| k8s_openapi::api::core::v1::Container {
+                name: c.name,
+                ..Default::default()
+            });
         pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
             containers: containers.collect(),
             node_name: spec.node_name,

@@ -99,12 +99,17 @@ struct Context {
 /// Runs the loop until `stop`, then lets reconciles that run come to their end.
 pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: CancellationToken) {
     let (controller, caches) = Caches::start(&client);
-    let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(options.me.clone()) };
+    let reporter = Reporter {
+        controller: FIELD_MANAGER.to_owned(),
+        instance: Some(options.me.clone()),
+    };
     let objects = controller.store();
     let concurrency = options.concurrency;
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
-        servers: Arc::new(crate::redis::real::Client::new(crate::redis::real::Deadlines::default())),
+        servers: Arc::new(crate::redis::real::Client::new(
+            crate::redis::real::Deadlines::default(),
+        )),
         states: States::default(),
         client,
         caches,
@@ -124,9 +129,14 @@ pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: 
 }
 
 /// One pass over one object. Errors become a condition, an event and a growing pause: this never fails.
-async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, std::convert::Infallible> {
+async fn reconcile(
+    object: Arc<DynamicObject>,
+    context: Arc<Context>,
+) -> Result<Action, std::convert::Infallible> {
     let identity = identify(&object);
-    if !context.options.namespaces.is_match(&identity.namespace) || object.metadata.deletion_timestamp.is_some() {
+    if !context.options.namespaces.is_match(&identity.namespace)
+        || object.metadata.deletion_timestamp.is_some()
+    {
         return Ok(Action::await_change());
     }
     let begun = Instant::now();
@@ -140,21 +150,31 @@ async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<
         }
         Err(error) => {
             tracing::warn!(namespace = identity.namespace, name = identity.name, reason = error.reason(), %error, "reconcile failed");
-            (failed(&object, &identity, &context, &mut state, &error).await, error.reason())
+            (
+                failed(&object, &identity, &context, &mut state, &error).await,
+                error.reason(),
+            )
         }
     };
     context.metrics.reconciled(reason, begun.elapsed());
     Ok(action)
 }
 
-async fn steps(object: &DynamicObject, identity: Identity, context: &Context, state: &mut State) -> Result<Action, Error> {
+async fn steps(
+    object: &DynamicObject,
+    identity: Identity,
+    context: &Context,
+    state: &mut State,
+) -> Result<Action, Error> {
     let now = Timestamp::now();
     let generation = object.metadata.generation;
     let valid = match check(object, identity.clone(), &context.options.images) {
         Ok(valid) => valid,
         Err(problems) => {
             let status = status::of_problems(&problems, generation, &state.status, now);
-            context.metrics.cluster(&identity.namespace, &identity.name, false);
+            context
+                .metrics
+                .cluster(&identity.namespace, &identity.name, false);
             report(object, &identity, context, state, status, Vec::new()).await?;
             return Ok(Action::await_change());
         }
@@ -164,17 +184,38 @@ async fn steps(object: &DynamicObject, identity: Identity, context: &Context, st
         return Err(Error::CachesIncomplete);
     }
     let desired = desired::build(&valid, password.as_ref());
-    apply::apply(&context.client, &context.caches, &identity, &desired, &mut state.applied).await?;
+    apply::apply(
+        &context.client,
+        &context.caches,
+        &identity,
+        &desired,
+        &mut state.applied,
+    )
+    .await?;
     let mut observed = look(&valid, password.as_ref(), context).await;
     observed.mark_outdated(desired.redis_template().as_deref());
     let plan = heal::plan(&valid, &observed, &state.memory, now);
     let done = act(&valid, &observed, &plan, password.as_ref(), context, state).await?;
     state.memory.update(&plan, now);
     let status = status::of_plan(&valid, generation, &observed, &plan, &state.status, now);
-    context.metrics.cluster(&identity.namespace, &identity.name, plan.healthy());
+    context
+        .metrics
+        .cluster(&identity.namespace, &identity.name, plan.healthy());
     let failed = done.iter().any(|done| done.result.is_err());
-    report(object, &identity, context, state, status, notice::of_actions(&done)).await?;
-    Ok(Action::requeue(if failed { plan.look_again.max(AFTER_FAILURE) } else { plan.look_again }))
+    report(
+        object,
+        &identity,
+        context,
+        state,
+        status,
+        notice::of_actions(&done),
+    )
+    .await?;
+    Ok(Action::requeue(if failed {
+        plan.look_again.max(AFTER_FAILURE)
+    } else {
+        plan.look_again
+    }))
 }
 
 fn identify(object: &DynamicObject) -> Identity {
@@ -196,7 +237,9 @@ fn check(object: &DynamicObject, identity: Identity, images: &Images) -> Result<
 }
 
 async fn look(valid: &Valid, password: Option<&Password>, context: &Context) -> Observed {
-    let pods = context.caches.pods(&valid.identity.namespace, &valid.identity.name);
+    let pods = context
+        .caches
+        .pods(&valid.identity.namespace, &valid.identity.name);
     observe(&*context.servers as &dyn Servers, valid, &pods, password).await
 }
 
@@ -208,10 +251,20 @@ async fn act(
     context: &Context,
     state: &mut State,
 ) -> Result<Vec<Done>, Error> {
-    let hands = Hands { servers: &*context.servers, valid, observed, password };
+    let hands = Hands {
+        servers: &*context.servers,
+        valid,
+        observed,
+        password,
+    };
     let mut done = Vec::new();
     for action in &plan.actions {
-        tracing::info!(namespace = valid.identity.namespace, name = valid.identity.name, ?action, "acting");
+        tracing::info!(
+            namespace = valid.identity.namespace,
+            name = valid.identity.name,
+            ?action,
+            "acting"
+        );
         if let heal::Action::Label { pod, role } = action {
             labels::set_role(&context.client, &valid.identity.namespace, pod, role).await?;
         }
@@ -231,7 +284,8 @@ async fn report(
 ) -> Result<(), Error> {
     notices.extend(notice::of_conditions(&state.status, &status));
     if status != state.status {
-        let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &identity.namespace, &primary());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(context.client.clone(), &identity.namespace, &primary());
         let body = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
             "kind": KIND,
@@ -239,25 +293,51 @@ async fn report(
             "status": status,
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        match timeout(CALL, api.patch_status(&identity.name, &params, &Patch::Apply(&body))).await {
+        match timeout(
+            CALL,
+            api.patch_status(&identity.name, &params, &Patch::Apply(&body)),
+        )
+        .await
+        {
             Ok(Ok(_)) => state.status = status,
             Ok(Err(kube::Error::Api(gone))) if gone.is_not_found() || gone.is_conflict() => return Ok(()),
             Ok(Err(error)) => return Err(Error::Status(error.to_string())),
             Err(_) => return Err(Error::Status("no answer from the API server in time".to_owned())),
         }
     }
-    state.publisher.publish(&context.recorder, &object.object_ref(&primary()), notices).await;
+    state
+        .publisher
+        .publish(&context.recorder, &object.object_ref(&primary()), notices)
+        .await;
     Ok(())
 }
 
 /// Tells of a failed reconcile and says when to try again.
-async fn failed(object: &DynamicObject, identity: &Identity, context: &Context, state: &mut State, error: &Error) -> Action {
-    context.metrics.cluster(&identity.namespace, &identity.name, false);
+async fn failed(
+    object: &DynamicObject,
+    identity: &Identity,
+    context: &Context,
+    state: &mut State,
+    error: &Error,
+) -> Action {
+    context
+        .metrics
+        .cluster(&identity.namespace, &identity.name, false);
     let pause = RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(state.failures.min(6)));
     state.failures += 1;
     if !matches!(error, Error::CachesIncomplete | Error::Status(_)) {
-        let status = status::of_error(error.reason(), &error.to_string(), object.metadata.generation, &state.status, Timestamp::now());
-        let notice = Notice { warning: true, reason: error.reason().to_owned(), note: error.to_string() };
+        let status = status::of_error(
+            error.reason(),
+            &error.to_string(),
+            object.metadata.generation,
+            &state.status,
+            Timestamp::now(),
+        );
+        let notice = Notice {
+            warning: true,
+            reason: error.reason().to_owned(),
+            note: error.to_string(),
+        };
         if let Err(error) = report(object, identity, context, state, status, vec![notice]).await {
             tracing::warn!(reason = error.reason(), %error, "cannot tell of a failed reconcile");
         }
@@ -268,7 +348,11 @@ async fn failed(object: &DynamicObject, identity: &Identity, context: &Context, 
 impl Context {
     /// Forgets what belonged to objects that are gone.
     fn forget_gone(&self, objects: &[Arc<DynamicObject>]) {
-        for gone in self.states.retain(|uid| objects.iter().any(|object| object.metadata.uid.as_deref() == Some(uid))) {
+        for gone in self.states.retain(|uid| {
+            objects
+                .iter()
+                .any(|object| object.metadata.uid.as_deref() == Some(uid))
+        }) {
             self.metrics.forget(&gone.namespace, &gone.name);
         }
     }

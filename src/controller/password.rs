@@ -20,7 +20,9 @@ const KEY: &str = "password";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The Secret does not exist.
-    #[error("spec.auth.secretPath: there is no Secret {0:?} in this namespace; create it with the key `password`")]
+    #[error(
+        "spec.auth.secretPath: there is no Secret {0:?} in this namespace; create it with the key `password`"
+    )]
     Missing(String),
     /// The Secret has no usable key `password`.
     #[error("spec.auth.secretPath: the Secret {0:?} has no text under the key `password`; add it")]
@@ -58,8 +60,14 @@ pub(super) struct Cached(Option<(String, Password, Instant)>);
 
 impl Cached {
     /// The password of the servers, if the spec wants one; read anew once a minute.
-    pub(super) async fn of(&mut self, client: &kube::Client, valid: &Valid) -> Result<Option<Password>, Error> {
-        let Some(name) = &valid.auth_secret else { return Ok(None) };
+    pub(super) async fn of(
+        &mut self,
+        client: &kube::Client,
+        valid: &Valid,
+    ) -> Result<Option<Password>, Error> {
+        let Some(name) = &valid.auth_secret else {
+            return Ok(None);
+        };
         if let Some((known, password, read)) = &self.0
             && known == name
             && read.elapsed() < FRESH
@@ -69,12 +77,23 @@ impl Cached {
         let api: Api<Secret> = Api::namespaced(client.clone(), &valid.identity.namespace);
         let secret = match timeout(CALL, api.get_opt(name)).await {
             Err(_) => return Err(Error::Timeout(name.clone())),
-            Ok(Err(source)) => return Err(Error::Api { name: name.clone(), source: Box::new(source) }),
+            Ok(Err(source)) => {
+                return Err(Error::Api {
+                    name: name.clone(),
+                    source: Box::new(source),
+                });
+            }
             Ok(Ok(None)) => return Err(Error::Missing(name.clone())),
             Ok(Ok(Some(secret))) => secret,
         };
-        let text = secret.data.unwrap_or_default().remove(KEY).and_then(|bytes| String::from_utf8(bytes.0).ok());
-        let password = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty());
+        let text = secret
+            .data
+            .unwrap_or_default()
+            .remove(KEY)
+            .and_then(|bytes| String::from_utf8(bytes.0).ok());
+        let password = text
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .filter(|text| !text.is_empty());
         let password = Password::new(password.ok_or_else(|| Error::Empty(name.clone()))?);
         self.0 = Some((name.clone(), password.clone(), Instant::now()));
         Ok(Some(password))

@@ -40,26 +40,43 @@ pub(super) enum Decision<'a> {
 }
 
 fn wait<'a>(reason: &'static str, message: impl Into<String>) -> Decision<'a> {
-    Decision::Wait { reason, message: message.into() }
+    Decision::Wait {
+        reason,
+        message: message.into(),
+    }
 }
 
 type Answering<'a> = Vec<(&'a RedisNode, &'a ServerFacts)>;
 
-pub(super) fn decide<'a>(valid: &Valid, observed: &'a Observed, memory: &Memory, now: Timestamp) -> Decision<'a> {
+pub(super) fn decide<'a>(
+    valid: &Valid,
+    observed: &'a Observed,
+    memory: &Memory,
+    now: Timestamp,
+) -> Decision<'a> {
     let answering: Answering<'a> = observed
         .redis
         .iter()
         .filter(|node| !node.pod.terminating)
         .filter_map(|node| node.server.as_ref().ok().map(|facts| (node, facts)))
         .collect();
-    let masters: Vec<_> = answering.iter().filter(|(_, f)| matches!(f.role, Role::Master { .. })).collect();
+    let masters: Vec<_> = answering
+        .iter()
+        .filter(|(_, f)| matches!(f.role, Role::Master { .. }))
+        .collect();
     let named = majority(valid, observed);
     match masters[..] {
         [] => no_master(valid, observed, memory, named, &answering, now),
         [(node, _)] => one_master(valid, observed, node, named),
         _ => {
             let names: Vec<_> = masters.iter().map(|(node, _)| node.pod.name.as_str()).collect();
-            wait("SeveralMasters", format!("{} are masters; waiting for the Sentinels to demote all but one", names.join(", ")))
+            wait(
+                "SeveralMasters",
+                format!(
+                    "{} are masters; waiting for the Sentinels to demote all but one",
+                    names.join(", ")
+                ),
+            )
         }
     }
 }
@@ -72,9 +89,12 @@ fn one_master<'a>(
     named: Option<Address>,
 ) -> Decision<'a> {
     let address = super::address_of(valid, node);
-    let other = named
-        .filter(|named| *named != address)
-        .and_then(|named| observed.redis.iter().find(|n| super::address_of(valid, n) == named));
+    let other = named.filter(|named| *named != address).and_then(|named| {
+        observed
+            .redis
+            .iter()
+            .find(|n| super::address_of(valid, n) == named)
+    });
     match other {
         Some(other) => wait(
             "SentinelsNameAnother",
@@ -108,11 +128,22 @@ fn no_master<'a>(
     if !complete {
         return wait(
             WAITING_FOR_PODS,
-            format!("no master; {} of {wanted} servers answer, and any of the others may hold newer data", answering.len()),
+            format!(
+                "no master; {} of {wanted} servers answer, and any of the others may hold newer data",
+                answering.len()
+            ),
         );
     }
-    if observed.sentinels.iter().filter_map(monitored).any(|m| m.flags.contains("failover_in_progress")) {
-        return wait("WaitingForSentinels", "no server is master; a failover of the Sentinels runs");
+    if observed
+        .sentinels
+        .iter()
+        .filter_map(monitored)
+        .any(|m| m.flags.contains("failover_in_progress"))
+    {
+        return wait(
+            "WaitingForSentinels",
+            "no server is master; a failover of the Sentinels runs",
+        );
     }
     choose(answering, memory)
 }
@@ -120,16 +151,26 @@ fn no_master<'a>(
 /// Nobody ever held data, so nobody need be waited for but the first ordinal; without it, the others must be complete.
 fn first_of_empty<'a>(answering: &Answering<'a>, wanted: usize) -> Decision<'a> {
     let holder = answering.iter().find(|(_, facts)| holds_data(facts));
-    let first = answering.iter().find(|(node, facts)| node.pod.ordinal == Some(0) && !facts.loading);
+    let first = answering
+        .iter()
+        .find(|(node, facts)| node.pod.ordinal == Some(0) && !facts.loading);
     match (holder, first) {
         (Some(_), _) if answering.len() >= wanted => choose(answering, &Memory::default()),
-        (Some((node, _)), _) => {
-            wait(WAITING_FOR_PODS, format!("{} holds data; waiting for all servers before choosing a master", node.pod.name))
-        }
-        (None, Some((node, _))) => {
-            Decision::Promote { pod: node.pod.name.clone(), why: "first start, no data anywhere".to_owned() }
-        }
-        (None, None) => wait(WAITING_FOR_PODS, format!("{} of {wanted} servers answer", answering.len())),
+        (Some((node, _)), _) => wait(
+            WAITING_FOR_PODS,
+            format!(
+                "{} holds data; waiting for all servers before choosing a master",
+                node.pod.name
+            ),
+        ),
+        (None, Some((node, _))) => Decision::Promote {
+            pod: node.pod.name.clone(),
+            why: "first start, no data anywhere".to_owned(),
+        },
+        (None, None) => wait(
+            WAITING_FOR_PODS,
+            format!("{} of {wanted} servers answer", answering.len()),
+        ),
     }
 }
 
@@ -145,13 +186,21 @@ fn choose<'a>(answering: &Answering<'a>, memory: &Memory) -> Decision<'a> {
             node.pod.ordinal,
         )
     });
-    let Some((node, facts)) = best else { return wait(WAITING_FOR_PODS, "no server answers") };
+    let Some((node, facts)) = best else {
+        return wait(WAITING_FOR_PODS, "no server answers");
+    };
     let why = if holds_data(facts) {
-        format!("all servers are known and it has the most data (offset {}, {} keys)", facts.offset, facts.keys)
+        format!(
+            "all servers are known and it has the most data (offset {}, {} keys)",
+            facts.offset, facts.keys
+        )
     } else {
         "all servers are known and none holds data".to_owned()
     };
-    Decision::Promote { pod: node.pod.name.clone(), why }
+    Decision::Promote {
+        pod: node.pod.name.clone(),
+        why,
+    }
 }
 
 /// Whether anything could be lost by making this server a replica of an empty one.
@@ -162,8 +211,21 @@ pub(super) fn holds_data(facts: &ServerFacts) -> bool {
 /// The address that most of the wanted Sentinels monitor, if it is a real one.
 fn majority(valid: &Valid, observed: &Observed) -> Option<Address> {
     let mut votes: BTreeMap<Address, i32> = BTreeMap::new();
-    for monitored in observed.sentinels.iter().filter_map(monitored).filter(|m| !is_loopback(&m.host)) {
-        *votes.entry(Address { host: monitored.host.clone(), port: monitored.port }).or_default() += 1;
+    for monitored in observed
+        .sentinels
+        .iter()
+        .filter_map(monitored)
+        .filter(|m| !is_loopback(&m.host))
+    {
+        *votes
+            .entry(Address {
+                host: monitored.host.clone(),
+                port: monitored.port,
+            })
+            .or_default() += 1;
     }
-    votes.into_iter().find(|(_, count)| *count > valid.sentinel.replicas / 2).map(|(address, _)| address)
+    votes
+        .into_iter()
+        .find(|(_, count)| *count > valid.sentinel.replicas / 2)
+        .map(|(address, _)| address)
 }

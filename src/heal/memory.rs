@@ -62,7 +62,8 @@ impl Memory {
 
     /// Takes up what came of a change of a setting.
     pub fn settle(&mut self, key: SettingKey, outcome: Outcome) {
-        self.settings.retain(|old, _| old.pod != key.pod || old.process == key.process);
+        self.settings
+            .retain(|old, _| old.pod != key.pod || old.process == key.process);
         self.settings.insert(key, outcome);
     }
 
@@ -80,7 +81,9 @@ impl Memory {
 }
 
 fn since(start: Option<Timestamp>, now: Timestamp) -> Duration {
-    start.and_then(|start| Duration::try_from(now.duration_since(start)).ok()).unwrap_or_default()
+    start
+        .and_then(|start| Duration::try_from(now.duration_since(start)).ok())
+        .unwrap_or_default()
 }
 
 impl Action {
@@ -88,7 +91,10 @@ impl Action {
     #[must_use]
     pub fn pod(&self) -> &str {
         match self {
-            Self::Promote { pod, .. } | Self::Follow { pod, .. } | Self::Label { pod, .. } | Self::Monitor { pod, .. } => pod,
+            Self::Promote { pod, .. }
+            | Self::Follow { pod, .. }
+            | Self::Label { pod, .. }
+            | Self::Monitor { pod, .. } => pod,
             Self::SetRedis(key) | Self::SetSentinel(key) => &key.pod,
         }
     }

@@ -81,11 +81,19 @@ pub struct Finding {
 
 impl Finding {
     fn good(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { ok: true, reason, message: message.into() }
+        Self {
+            ok: true,
+            reason,
+            message: message.into(),
+        }
     }
 
     fn bad(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { ok: false, reason, message: message.into() }
+        Self {
+            ok: false,
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -121,7 +129,10 @@ impl Plan {
     /// Everything is as it should be.
     #[must_use]
     pub fn healthy(&self) -> bool {
-        self.actions.is_empty() && [&self.available, &self.in_sync, &self.quorum, &self.config].iter().all(|f| f.ok)
+        self.actions.is_empty()
+            && [&self.available, &self.in_sync, &self.quorum, &self.config]
+                .iter()
+                .all(|f| f.ok)
     }
 }
 
@@ -136,14 +147,26 @@ pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp)
             ..without_master(SOON)
         },
         master::Decision::Wait { reason, message } => {
-            let look_again = if reason == master::WAITING_FOR_PODS { WHILE_PODS_START } else { SOON * 2 };
-            Plan { available: Finding::bad(reason, message), ..without_master(look_again) }
+            let look_again = if reason == master::WAITING_FOR_PODS {
+                WHILE_PODS_START
+            } else {
+                SOON * 2
+            };
+            Plan {
+                available: Finding::bad(reason, message),
+                ..without_master(look_again)
+            }
         }
     }
 }
 
 fn without_master(look_again: Duration) -> Plan {
-    let unknown = |what: &str| Finding::bad("NoMaster", format!("{what} cannot be judged while there is no master"));
+    let unknown = |what: &str| {
+        Finding::bad(
+            "NoMaster",
+            format!("{what} cannot be judged while there is no master"),
+        )
+    };
     Plan {
         actions: Vec::new(),
         master: None,
@@ -155,9 +178,18 @@ fn without_master(look_again: Duration) -> Plan {
     }
 }
 
-fn with_master(valid: &Valid, observed: &Observed, memory: &Memory, node: &RedisNode, now: Timestamp) -> Plan {
+fn with_master(
+    valid: &Valid,
+    observed: &Observed,
+    memory: &Memory,
+    node: &RedisNode,
+    now: Timestamp,
+) -> Plan {
     let address = address_of(valid, node);
-    let master = Master { pod: node.pod.name.clone(), address };
+    let master = Master {
+        pod: node.pod.name.clone(),
+        address,
+    };
     let mut actions = replicas::labels(observed, &master);
     let (follow, in_sync) = replicas::plan(valid, observed, node, &master);
     actions.extend(follow);
@@ -184,15 +216,28 @@ fn with_master(valid: &Valid, observed: &Observed, memory: &Memory, node: &Redis
 
 /// Where clients and peers reach a redis server.
 fn address_of(valid: &Valid, node: &RedisNode) -> Address {
-    Address { host: node.pod.ip.clone().unwrap_or_default(), port: valid.redis.port }
+    Address {
+        host: node.pod.ip.clone().unwrap_or_default(),
+        port: valid.redis.port,
+    }
 }
 
 /// All servers that the spec wants run.
 fn pods_complete(valid: &Valid, observed: &Observed) -> bool {
     let alive = |wanted: i32, running: usize| usize::try_from(wanted).is_ok_and(|wanted| running >= wanted);
-    alive(valid.redis.replicas, observed.redis.iter().filter(|n| n.pod.running && !n.pod.terminating).count())
-        && alive(
-            valid.sentinel.replicas,
-            observed.sentinels.iter().filter(|n| n.pod.running && !n.pod.terminating).count(),
-        )
+    alive(
+        valid.redis.replicas,
+        observed
+            .redis
+            .iter()
+            .filter(|n| n.pod.running && !n.pod.terminating)
+            .count(),
+    ) && alive(
+        valid.sentinel.replicas,
+        observed
+            .sentinels
+            .iter()
+            .filter(|n| n.pod.running && !n.pod.terminating)
+            .count(),
+    )
 }

@@ -14,7 +14,11 @@ const WAIT_FOR_REPLICAS: Duration = Duration::from_secs(5);
 
 /// What a Sentinel monitors, if it answers and monitors anything.
 pub(super) fn monitored(node: &SentinelNode) -> Option<&Monitored> {
-    node.server.as_ref().ok().and_then(|facts| facts.monitored.as_ref()).filter(|_| !node.pod.terminating)
+    node.server
+        .as_ref()
+        .ok()
+        .and_then(|facts| facts.monitored.as_ref())
+        .filter(|_| !node.pod.terminating)
 }
 
 /// The address that stands in a fresh sentinel.conf and redis.conf, and means "nobody yet".
@@ -29,7 +33,8 @@ pub(super) fn plan(
     master: &Master,
     now: Timestamp,
 ) -> (Vec<Action>, Finding) {
-    let may_point = replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
+    let may_point =
+        replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
     let mut actions = Vec::new();
     let mut astray = Vec::new();
     let mut agreeing = 0;
@@ -45,7 +50,10 @@ pub(super) fn plan(
                 });
                 astray.push(format!("{} is told of the master", node.pod.name));
             }
-            Verdict::Point { .. } => astray.push(format!("{} is told once the replicas are connected", node.pod.name)),
+            Verdict::Point { .. } => astray.push(format!(
+                "{} is told once the replicas are connected",
+                node.pod.name
+            )),
             Verdict::Set(key) => {
                 astray.push(format!("{} is told the quorum", node.pod.name));
                 actions.push(Action::SetSentinel(key));
@@ -59,12 +67,22 @@ pub(super) fn plan(
 fn finding(valid: &Valid, agreeing: i32, astray: &[String]) -> Finding {
     let wanted = valid.sentinel.replicas;
     if agreeing >= wanted && astray.is_empty() {
-        return Finding::good("Agreed", format!("{agreeing} of {wanted} Sentinels agree on the master and know one another"));
+        return Finding::good(
+            "Agreed",
+            format!("{agreeing} of {wanted} Sentinels agree on the master and know one another"),
+        );
     }
-    let details = if astray.is_empty() { String::new() } else { format!(": {}", astray.join(", ")) };
+    let details = if astray.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", astray.join(", "))
+    };
     let enough = agreeing >= valid.sentinel.quorum().max(wanted / 2 + 1);
     let reason = if enough { "SentinelsMissing" } else { "NoQuorum" };
-    Finding::bad(reason, format!("{agreeing} of {wanted} Sentinels agree on the master{details}"))
+    Finding::bad(
+        reason,
+        format!("{agreeing} of {wanted} Sentinels agree on the master{details}"),
+    )
 }
 
 enum Verdict {
@@ -80,11 +98,19 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
         (Err(_), Some(waiting)) => return Verdict::Astray(format!("does not run: {waiting}")),
         (Err(silence), None) => return Verdict::Astray(format!("does not answer: {silence}")),
     };
-    let Some(seen) = &facts.monitored else { return Verdict::Point { replace: false } };
+    let Some(seen) = &facts.monitored else {
+        return Verdict::Point { replace: false };
+    };
     if seen.host != master.address.host || seen.port != master.address.port {
-        let ours = observed.redis.iter().any(|node| node.pod.ip.as_deref() == Some(&seen.host));
+        let ours = observed
+            .redis
+            .iter()
+            .any(|node| node.pod.ip.as_deref() == Some(&seen.host));
         return if ours && seen.port == valid.redis.port {
-            Verdict::Astray(format!("still names {}:{}; the other Sentinels tell it", seen.host, seen.port))
+            Verdict::Astray(format!(
+                "still names {}:{}; the other Sentinels tell it",
+                seen.host, seen.port
+            ))
         } else if seen.flags.contains("failover_in_progress") {
             Verdict::Astray("fails over".to_owned())
         } else {
@@ -116,7 +142,11 @@ fn quorum_setting(valid: &Valid, node: &SentinelNode, facts: &SentinelFacts) -> 
 
 /// All wanted replicas are connected to the master.
 fn replicas_connected(valid: &Valid, observed: &Observed, master: &Master) -> bool {
-    let facts = observed.redis.iter().find(|node| node.pod.name == master.pod).and_then(|n| n.server.as_ref().ok());
+    let facts = observed
+        .redis
+        .iter()
+        .find(|node| node.pod.name == master.pod)
+        .and_then(|n| n.server.as_ref().ok());
     let connected = match facts.map(|facts| &facts.role) {
         Some(Role::Master { replicas }) => replicas.len(),
         _ => 0,

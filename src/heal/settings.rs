@@ -15,26 +15,48 @@ pub(super) fn plan(valid: &Valid, observed: &Observed, memory: &Memory) -> (Vec<
     for node in &observed.redis {
         let Ok(facts) = &node.server else { continue };
         let process = facts.run_id.as_str();
-        let wrong = differing(&redis, &facts.config, memory, &node.pod.name, process, &mut refused);
+        let wrong = differing(
+            &redis,
+            &facts.config,
+            memory,
+            &node.pod.name,
+            process,
+            &mut refused,
+        );
         actions.extend(wrong.into_iter().map(Action::SetRedis));
     }
     let mut sentinel = joined(&valid.sentinel.config);
     sentinel.retain(|(name, _)| name != "quorum"); // The planner's own: see `sentinels`.
     for node in &observed.sentinels {
-        let Some((id, monitored)) = node.server.as_ref().ok().and_then(|f| Some((&f.id, f.monitored.as_ref()?))) else {
+        let Some((id, monitored)) = node
+            .server
+            .as_ref()
+            .ok()
+            .and_then(|f| Some((&f.id, f.monitored.as_ref()?)))
+        else {
             continue;
         };
         if super::sentinels::is_loopback(&monitored.host) {
             continue; // It is told of the master first, and that forgets its settings.
         }
         let process = format!("{id} {}:{}", monitored.host, monitored.port);
-        let wrong = differing(&sentinel, &monitored.settings, memory, &node.pod.name, &process, &mut refused);
+        let wrong = differing(
+            &sentinel,
+            &monitored.settings,
+            memory,
+            &node.pod.name,
+            &process,
+            &mut refused,
+        );
         actions.extend(wrong.into_iter().map(Action::SetSentinel));
     }
     let finding = match (refused.is_empty(), actions.is_empty()) {
         (false, _) => Finding::bad("Refused", refused.join(", ")),
         (true, false) => Finding::bad("Applying", format!("{} settings are on their way", actions.len())),
-        (true, true) => Finding::good("Applied", "every server that answers has the settings of customConfig"),
+        (true, true) => Finding::good(
+            "Applied",
+            "every server that answers has the settings of customConfig",
+        ),
     };
     (actions, finding)
 }
@@ -44,7 +66,10 @@ pub(super) fn plan(valid: &Valid, observed: &Observed, memory: &Memory) -> (Vec<
 fn joined(config: &[Directive]) -> Vec<(String, String)> {
     let mut values: Vec<(String, String)> = Vec::new();
     for directive in config {
-        match values.iter_mut().find(|(name, _)| *name == directive.key && name == "save") {
+        match values
+            .iter_mut()
+            .find(|(name, _)| *name == directive.key && name == "save")
+        {
             Some((_, value)) => *value = format!("{value} {}", directive.value),
             None => values.push((directive.key.clone(), directive.value.clone())),
         }
@@ -86,7 +111,10 @@ fn same(name: &str, wanted: &str, shown: &str) -> bool {
     let words = |text: &str| text.split_whitespace().map(normal).collect::<Vec<_>>();
     let (wanted, shown) = (words(wanted), words(shown));
     if name == "client-output-buffer-limit" {
-        return !wanted.is_empty() && wanted.chunks(4).all(|class| shown.chunks(4).any(|have| have == class));
+        return !wanted.is_empty()
+            && wanted
+                .chunks(4)
+                .all(|class| shown.chunks(4).any(|have| have == class));
     }
     wanted == shown
 }
@@ -108,5 +136,9 @@ fn normal(word: &str) -> String {
         "gb" => 1 << 30,
         _ => return word,
     };
-    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).map_or(word, |bytes| bytes.to_string())
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor))
+        .map_or(word, |bytes| bytes.to_string())
 }

@@ -32,7 +32,12 @@ impl Options {
     /// Options with the usual rhythm.
     #[must_use]
     pub fn new(namespace: String, name: String, me: String) -> Self {
-        Self { namespace, name, me, every: RENEW_EVERY }
+        Self {
+            namespace,
+            name,
+            me,
+            every: RENEW_EVERY,
+        }
     }
 }
 
@@ -77,7 +82,11 @@ impl Elector {
     /// A candidate that has not looked yet.
     #[must_use]
     pub fn new(client: kube::Client, options: Options) -> Self {
-        Self { api: Api::namespaced(client, &options.namespace), options, last: None }
+        Self {
+            api: Api::namespaced(client, &options.namespace),
+            options,
+            last: None,
+        }
     }
 
     /// Waits until this candidate holds the lease.
@@ -112,7 +121,9 @@ impl Elector {
 
     /// Gives the lease back, so that another candidate need not wait for it to expire.
     pub async fn release(&mut self) {
-        let Some((lease, _)) = self.last.take() else { return };
+        let Some((lease, _)) = self.last.take() else {
+            return;
+        };
         if holder(&lease) != self.options.me {
             return;
         }
@@ -170,7 +181,11 @@ impl Elector {
         let lease = self.next(current, holder);
         let written = match current {
             Some(_) => {
-                call(self.api.replace(&self.options.name, &PostParams::default(), &lease)).await?
+                call(
+                    self.api
+                        .replace(&self.options.name, &PostParams::default(), &lease),
+                )
+                .await?
             }
             None => call(self.api.create(&PostParams::default(), &lease)).await?,
         };
@@ -192,7 +207,11 @@ impl Elector {
             spec: Some(LeaseSpec {
                 holder_identity: Some(holder.to_owned()),
                 lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
-                acquire_time: if changes { Some(now.clone()) } else { old.acquire_time },
+                acquire_time: if changes {
+                    Some(now.clone())
+                } else {
+                    old.acquire_time
+                },
                 lease_transitions: Some(old.lease_transitions.unwrap_or(0) + i32::from(changes)),
                 renew_time: Some(now),
                 ..LeaseSpec::default()
@@ -202,18 +221,26 @@ impl Elector {
 }
 
 fn holder(lease: &Lease) -> &str {
-    lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default()
+    lease
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.holder_identity.as_deref())
+        .unwrap_or_default()
 }
 
 fn duration(lease: &Lease) -> Duration {
     let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
-    seconds.and_then(|s| u64::try_from(s).ok()).map_or(LEASE, Duration::from_secs)
+    seconds
+        .and_then(|s| u64::try_from(s).ok())
+        .map_or(LEASE, Duration::from_secs)
 }
 
 async fn call<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
     match timeout(CALL, request).await {
         Err(_) => Err(Error::Timeout),
-        Ok(Err(kube::Error::Api(status))) if status.is_conflict() || status.is_already_exists() => Err(Error::Raced),
+        Ok(Err(kube::Error::Api(status))) if status.is_conflict() || status.is_already_exists() => {
+            Err(Error::Raced)
+        }
         Ok(Err(error)) => Err(Error::Api(Box::new(error))),
         Ok(Ok(value)) => Ok(value),
     }

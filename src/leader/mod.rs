@@ -47,7 +47,9 @@ pub enum Decision {
 /// Decides what `me` does about the lease at `now`.
 #[must_use]
 pub fn decide(lease: Option<&Seen>, me: &str, now: Instant) -> Decision {
-    let Some(seen) = lease else { return Decision::Create };
+    let Some(seen) = lease else {
+        return Decision::Create;
+    };
     if seen.holder == me {
         return Decision::Renew;
     }

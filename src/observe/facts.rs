@@ -13,6 +13,15 @@ pub struct Observed {
     pub sentinels: Vec<SentinelNode>,
 }
 
+impl Observed {
+    /// Marks the redis pods that were made from another template than the `wanted` one.
+    pub fn mark_outdated(&mut self, wanted: Option<&str>) {
+        for node in &mut self.redis {
+            node.pod.outdated = node.pod.template.is_some() && node.pod.template.as_deref() != wanted;
+        }
+    }
+}
+
 /// A pod as Kubernetes knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodFacts {
@@ -34,7 +43,9 @@ pub struct PodFacts {
     pub role_label: Option<String>,
     /// Why it does not run: `Unschedulable`, `ImagePullBackOff`, `CrashLoopBackOff`, …
     pub waiting: Option<String>,
-    /// It runs another pod template than the spec asks for today.
+    /// Mark of the pod template that it was made from.
+    pub template: Option<String>,
+    /// It was made from another pod template than the spec asks for today.
     pub outdated: bool,
 }
 

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use crate::api::problem::summary;
 use crate::api::status::{CountStatus, MasterStatus, Phase};
 use crate::api::{Problem, RedisFailoverStatus, Valid};
+use crate::desired::labels::Component;
 use crate::heal::{Finding, Plan};
 use crate::observe::facts::{Observed, PodFacts};
 
@@ -38,7 +39,10 @@ pub fn of_plan(
     now: Timestamp,
 ) -> RedisFailoverStatus {
     let redis = count(valid.redis.replicas, observed.redis.iter().map(|node| &node.pod));
-    let sentinel = count(valid.sentinel.replicas, observed.sentinels.iter().map(|node| &node.pod));
+    let sentinel = count(
+        valid.sentinel.replicas,
+        observed.sentinels.iter().map(|node| &node.pod),
+    );
     let up_to_date = up_to_date(observed);
     let aspects = [
         (MASTER_AVAILABLE, &plan.available),
@@ -48,24 +52,49 @@ pub fn of_plan(
         (PODS_UP_TO_DATE, &up_to_date),
     ];
     let ready = readiness(&aspects, redis, sentinel, plan);
-    let fine = Finding { ok: true, reason: "Accepted", message: "the spec keeps all rules".to_owned() };
+    let fine = Finding {
+        ok: true,
+        reason: "Accepted",
+        message: "the spec keeps all rules".to_owned(),
+    };
     let mut conditions = vec![condition(READY, &ready, generation, old, now)];
     conditions.push(condition(SPEC_VALID, &fine, generation, old, now));
-    conditions.extend(aspects.iter().map(|(name, finding)| condition(name, finding, generation, old, now)));
+    conditions.extend(
+        aspects
+            .iter()
+            .map(|(name, finding)| condition(name, finding, generation, old, now)),
+    );
     RedisFailoverStatus {
         phase: Some(phase(plan, &ready, &up_to_date, old)),
         master: plan
             .master
             .as_ref()
-            .map(|master| MasterStatus { pod: master.pod.clone(), address: master.address.to_string() })
+            .map(|master| MasterStatus {
+                pod: master.pod.clone(),
+                address: master.address.to_string(),
+            })
             .or_else(|| old.master.clone()), // Who was master last decides who may become it.
         redis,
         sentinel,
-        selector: Some(crate::desired::labels::redis_selector(&valid.identity.name)),
-        ready: Some(format!("{}/{}", redis.ready + sentinel.ready, redis.replicas + sentinel.replicas)),
+        selector: Some(selector(&valid.identity.name)),
+        ready: Some(format!(
+            "{}/{}",
+            redis.ready + sentinel.ready,
+            redis.replicas + sentinel.replicas
+        )),
         observed_generation: generation,
         conditions,
     }
+}
+
+/// The redis pods as a label selector in text, for the scale subresource.
+fn selector(name: &str) -> String {
+    let labels = crate::desired::labels::selector(name, Component::Redis);
+    labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// The status of a spec that breaks rules: what was seen before stands, because nothing was changed.
@@ -76,7 +105,11 @@ pub fn of_problems(
     old: &RedisFailoverStatus,
     now: Timestamp,
 ) -> RedisFailoverStatus {
-    let refused = Finding { ok: false, reason: "RuleBroken", message: summary(problems) };
+    let refused = Finding {
+        ok: false,
+        reason: "RuleBroken",
+        message: summary(problems),
+    };
     let not_ready = Finding {
         ok: false,
         reason: "SpecInvalid",
@@ -99,9 +132,17 @@ pub fn of_error(
     old: &RedisFailoverStatus,
     now: Timestamp,
 ) -> RedisFailoverStatus {
-    let finding = Finding { ok: false, reason, message: message.to_owned() };
+    let finding = Finding {
+        ok: false,
+        reason,
+        message: message.to_owned(),
+    };
     RedisFailoverStatus {
-        phase: Some(if old.master.is_some() { Phase::Degraded } else { Phase::Pending }),
+        phase: Some(if old.master.is_some() {
+            Phase::Degraded
+        } else {
+            Phase::Pending
+        }),
         observed_generation: generation,
         conditions: replaced(old, &[(READY, finding)], generation, now),
         ..old.clone()
@@ -115,8 +156,15 @@ fn replaced(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let mut conditions: Vec<_> = fresh.iter().map(|(name, f)| condition(name, f, generation, old, now)).collect();
-    let others = old.conditions.iter().filter(|c| !fresh.iter().any(|(name, _)| c.type_ == *name)).cloned();
+    let mut conditions: Vec<_> = fresh
+        .iter()
+        .map(|(name, f)| condition(name, f, generation, old, now))
+        .collect();
+    let others = old
+        .conditions
+        .iter()
+        .filter(|c| !fresh.iter().any(|(name, _)| c.type_ == *name))
+        .cloned();
     conditions.extend(others);
     conditions
 }
@@ -129,7 +177,10 @@ fn condition(
     now: Timestamp,
 ) -> Condition {
     let status = if finding.ok { "True" } else { "False" };
-    let before = old.conditions.iter().find(|c| c.type_ == name && c.status == status);
+    let before = old
+        .conditions
+        .iter()
+        .find(|c| c.type_ == name && c.status == status);
     Condition {
         type_: name.to_owned(),
         status: status.to_owned(),
@@ -145,19 +196,38 @@ fn seconds(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-fn readiness(aspects: &[(&str, &Finding)], redis: CountStatus, sentinel: CountStatus, plan: &Plan) -> Finding {
-    let mut missing: Vec<String> =
-        aspects.iter().filter(|(_, finding)| !finding.ok).map(|(_, finding)| finding.message.clone()).collect();
+fn readiness(
+    aspects: &[(&str, &Finding)],
+    redis: CountStatus,
+    sentinel: CountStatus,
+    plan: &Plan,
+) -> Finding {
+    let mut missing: Vec<String> = aspects
+        .iter()
+        .filter(|(_, finding)| !finding.ok)
+        .map(|(_, finding)| finding.message.clone())
+        .collect();
     for (what, count) in [("redis servers", redis), ("Sentinels", sentinel)] {
         if count.ready < count.replicas {
             missing.push(format!("{} of {} {what} are ready", count.ready, count.replicas));
         }
     }
     if missing.is_empty() && plan.actions.is_empty() {
-        return Finding { ok: true, reason: "AsWanted", message: plan.available.message.clone() };
+        return Finding {
+            ok: true,
+            reason: "AsWanted",
+            message: plan.available.message.clone(),
+        };
     }
-    let reason = aspects.iter().find(|(_, finding)| !finding.ok).map_or("NotReady", |(_, finding)| finding.reason);
-    Finding { ok: false, reason, message: missing.join("; ") }
+    let reason = aspects
+        .iter()
+        .find(|(_, finding)| !finding.ok)
+        .map_or("NotReady", |(_, finding)| finding.reason);
+    Finding {
+        ok: false,
+        reason,
+        message: missing.join("; "),
+    }
 }
 
 fn phase(plan: &Plan, ready: &Finding, up_to_date: &Finding, old: &RedisFailoverStatus) -> Phase {
@@ -172,18 +242,34 @@ fn phase(plan: &Plan, ready: &Finding, up_to_date: &Finding, old: &RedisFailover
 }
 
 fn up_to_date(observed: &Observed) -> Finding {
-    let old: Vec<_> = observed.redis.iter().map(|node| &node.pod).filter(|pod| pod.outdated).map(|pod| pod.name.as_str()).collect();
+    let old: Vec<_> = observed
+        .redis
+        .iter()
+        .map(|node| &node.pod)
+        .filter(|pod| pod.outdated)
+        .map(|pod| pod.name.as_str())
+        .collect();
     if old.is_empty() {
-        return Finding { ok: true, reason: "UpToDate", message: "every redis pod runs what the spec says".to_owned() };
+        return Finding {
+            ok: true,
+            reason: "UpToDate",
+            message: "every redis pod runs what the spec says".to_owned(),
+        };
     }
     Finding {
         ok: false,
         reason: "RestartNeeded",
-        message: format!("{} run an older pod template; delete them one at a time, the master last, to renew them", old.join(", ")),
+        message: format!(
+            "{} run an older pod template; delete them one at a time, the master last, to renew them",
+            old.join(", ")
+        ),
     }
 }
 
 fn count<'a>(wanted: i32, pods: impl Iterator<Item = &'a PodFacts>) -> CountStatus {
     let ready = pods.filter(|pod| pod.ready && !pod.terminating).count();
-    CountStatus { replicas: wanted, ready: i32::try_from(ready).unwrap_or(i32::MAX) }
+    CountStatus {
+        replicas: wanted,
+        ready: i32::try_from(ready).unwrap_or(i32::MAX),
+    }
 }

@@ -1,0 +1,105 @@
+//! Labels and metadata of the children and of their pods.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+use crate::api::{FIELD_MANAGER, GROUP, PLURAL, ROLE_LABEL, Valid};
+
+/// Which part of a `RedisFailover` a child belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// The redis servers.
+    Redis,
+    /// The Sentinels.
+    Sentinel,
+}
+
+impl Component {
+    /// The value of the labels `app.kubernetes.io/component` and `component`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Sentinel => "sentinel",
+        }
+    }
+}
+
+/// Value of the role label on every new redis pod, and on every pod that is not the master.
+pub const ROLE_REPLICA: &str = "slave";
+/// Value of the role label on the master's pod.
+pub const ROLE_MASTER: &str = "master";
+
+/// Annotations of the user's object that speak of that object alone.
+const OWN_ANNOTATIONS: [&str; 1] = ["kubectl.kubernetes.io/last-applied-configuration"];
+
+type Map = BTreeMap<String, String>;
+
+fn map<const N: usize>(pairs: [(&str, &str); N]) -> Map {
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Name of the label that holds the name of the `RedisFailover`.
+#[must_use]
+pub fn name_label() -> String {
+    format!("{PLURAL}.{GROUP}/name")
+}
+
+/// The labels that select the pods of one component. Selectors cannot be changed, so these never do.
+#[must_use]
+pub fn selector(name: &str, component: Component) -> BTreeMap<String, String> {
+    map([
+        ("app.kubernetes.io/name", name),
+        ("app.kubernetes.io/component", component.as_str()),
+        ("app.kubernetes.io/part-of", "redis-failover"),
+    ])
+}
+
+/// The same as a selector of the typed kind.
+pub(super) fn label_selector(name: &str, component: Component) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(selector(name, component)),
+        ..LabelSelector::default()
+    }
+}
+
+/// What every child and every pod carries: the selector's labels, who manages it, and the plain `component`.
+fn base(name: &str, component: Component) -> Map {
+    let mut labels = selector(name, component);
+    labels.extend(map([
+        ("app.kubernetes.io/managed-by", FIELD_MANAGER),
+        ("component", component.as_str()),
+        (&name_label(), name),
+    ]));
+    labels
+}
+
+/// Labels of a pod. The user's own are not among them: a change of those would restart every server.
+pub(super) fn pod(name: &str, component: Component) -> Map {
+    let mut labels = base(name, component);
+    if component == Component::Redis {
+        labels.insert(ROLE_LABEL.to_owned(), ROLE_REPLICA.to_owned());
+    }
+    labels
+}
+
+/// Metadata of a child: the user's labels below ours, which the operator finds its children by.
+pub(super) fn metadata(valid: &Valid, component: Component, child: String) -> ObjectMeta {
+    let identity = &valid.identity;
+    let mut labels = valid.child_labels.clone();
+    labels.extend(base(&identity.name, component));
+    let mut annotations = identity.annotations.clone();
+    annotations.retain(|key, _| !OWN_ANNOTATIONS.contains(&key.as_str()));
+    ObjectMeta {
+        name: Some(child),
+        namespace: Some(identity.namespace.clone()),
+        labels: Some(labels),
+        annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
+        owner_references: Some(vec![identity.owner()]),
+        ..ObjectMeta::default()
+    }
+}

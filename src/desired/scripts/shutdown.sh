@@ -1,0 +1,84 @@
+#!/bin/sh
+# Runs before this server stops: a master hands over to a replica, then every server saves its data.
+# Nothing here may fail or outlast the stop: what cannot be reached is left alone.
+#
+# Environment: REDIS_PORT, POD_IP, SENTINEL_HOST (the Sentinels' Service), STOP_SECONDS (the grace period).
+
+SENTINEL_PORT=26379
+MASTER=mymaster
+newline='
+'
+
+# Seconds for the handover: ten are left for saving.
+limit=$((STOP_SECONDS - 10))
+[ "$limit" -le 15 ] || limit=15
+[ "$limit" -ge 0 ] || limit=0
+
+if [ -r /redis-auth/password ]; then
+    IFS= read -r REDISCLI_AUTH </redis-auth/password || :
+    VALKEYCLI_AUTH=$REDISCLI_AUTH # its name in Valkey
+    export REDISCLI_AUTH VALKEYCLI_AUTH
+fi
+
+server() {
+    timeout 2 redis-cli -h 127.0.0.1 -p "$REDIS_PORT" "$@" 2>&1
+}
+
+# Sentinels have no password and complain about being given one.
+sentinel() (
+    unset REDISCLI_AUTH VALKEYCLI_AUTH
+    timeout 2 redis-cli -h "$SENTINEL_HOST" -p "$SENTINEL_PORT" SENTINEL "$@" 2>&1
+)
+
+# Sets named_host and named_port to the master that the Sentinels name; both empty where they name none.
+ask_master() {
+    answer=$(sentinel get-master-addr-by-name "$MASTER")
+    named_host=${answer%%"$newline"*}
+    named_port=${answer##*"$newline"}
+    case $named_port in
+    '' | *[!0-9]*) named_host='' named_port='' ;;
+    esac
+}
+
+can_hand_over() {
+    case $(server INFO replication) in
+    *role:master*state=online*) ;;
+    *) return 1 ;;
+    esac
+    ask_master
+    [ -n "$named_host" ] && [ "$named_host" = "$POD_IP" ]
+}
+
+# Until the Sentinels name another master. They would demote this server only some eight seconds later, and what
+# clients write to it until then is lost, so it follows the new master at once.
+follow_new_master() {
+    end=$(($(date +%s) + limit))
+    while [ "$(date +%s)" -lt "$end" ]; do
+        sleep 0.1 2>/dev/null || sleep 1
+        ask_master
+        if [ -n "$named_host" ] && [ "$named_host" != "$POD_IP" ]; then
+            server REPLICAOF "$named_host" "$named_port"
+            return
+        fi
+        case $(server INFO replication) in
+        *role:slave*) return ;;
+        esac
+    done
+}
+
+hand_over() {
+    # What is written from here on would be missing on the new master.
+    server CLIENT PAUSE "$((limit * 1000))" WRITE
+    case $(sentinel FAILOVER "$MASTER") in
+    OK* | *INPROG*) follow_new_master ;;
+    esac
+    server CLIENT UNPAUSE
+}
+
+{
+    if can_hand_over; then
+        hand_over
+    fi
+    redis-cli -h 127.0.0.1 -p "$REDIS_PORT" SAVE
+} >/dev/null 2>&1
+exit 0
