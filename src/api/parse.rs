@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::rules::directive;
 use super::spec::PodSpec;
 use super::{Problem, RedisFailoverSpec};
 
@@ -38,7 +39,9 @@ fn typed<T: DeserializeOwned>(raw: &Value, root: &str, spec: &Value) -> Result<T
 /// Puts the parser's words into ours: what was given, what is wanted, what to write.
 fn problem(path: String, error: &str, spec: &Value) -> Problem {
     let value = match at(spec, &path) {
-        Some(Value::String(text)) => text.clone(),
+        // A variable may hold a password.
+        _ if path.contains(".env[") => String::new(),
+        Some(Value::String(text)) => directive::shown(text).into_owned(),
         Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
         _ => String::new(),
     };
@@ -178,6 +181,14 @@ mod tests {
     )]
     fn names_field_given_and_wanted(#[case] raw: Value, #[case] text: &str) {
         assert_eq!(spec(&raw).unwrap_err().to_string(), text);
+    }
+
+    #[rstest]
+    #[case(json!({"redis": {"customConfig": "requirepass hunter2"}}))]
+    #[case(json!({"redis": {"exporter": {"env": [{"name": "A", "value": 42_424_242}]}}}))]
+    fn shows_no_password(#[case] raw: Value) {
+        let text = spec(&raw).unwrap_err().to_string();
+        assert!(!text.contains("hunter2") && !text.contains("42424242"), "{text}");
     }
 
     #[test]

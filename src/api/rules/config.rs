@@ -22,7 +22,7 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     fn problem(&self, reason: impl Into<String>, mend: impl Into<String>) -> Problem {
-        Problem::new(&self.path, self.text, reason, mend)
+        Problem::new(&self.path, directive::shown(self.text), reason, mend)
     }
 }
 
@@ -160,7 +160,10 @@ fn duplicates(entries: &[Entry<'_>], found: &mut Findings) {
             };
             if *earlier != value {
                 let mend = mend(&entry.directive.key, entries);
-                found.refuse(entry.problem(format!("contradicts the entry {text:?}"), mend));
+                found.refuse(entry.problem(
+                    format!("contradicts the entry {:?}", directive::shown(text)),
+                    mend,
+                ));
             }
         }
     }

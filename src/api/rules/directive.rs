@@ -1,6 +1,23 @@
 //! Entries of customConfig.
 
+use std::borrow::Cow;
+
 use crate::api::Problem;
+
+/// Settings whose values are secrets or may hold some; messages show them without.
+const SECRETS: [&str; 11] = [
+    "requirepass",
+    "masterauth",
+    "primaryauth",
+    "masteruser",
+    "primaryuser",
+    "user",
+    "auth-pass",
+    "auth-user",
+    "sentinel-pass",
+    "tls-key-file-pass",
+    "tls-client-key-file-pass",
+];
 
 /// One entry of customConfig: a setting and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +45,19 @@ pub fn parse_all(entries: &[String], path: &str) -> Result<Vec<Directive>, Vec<P
     }
 }
 
+/// An entry as messages show it: without a password, however malformed it is.
+pub(crate) fn shown(entry: &str) -> Cow<'_, str> {
+    let lower = entry.to_ascii_lowercase();
+    let mut words = lower.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    match words.find_map(|word| SECRETS.iter().find(|secret| **secret == word)) {
+        Some(secret) => format!("{secret} …").into(),
+        None => entry.into(),
+    }
+}
+
 /// Parses one entry, with the quoting of redis.conf.
 pub(super) fn parse(entry: &str, path: &str) -> Result<Directive, Problem> {
-    let malformed = |reason: &str, mend: &str| Problem::new(path, entry, reason, mend);
+    let malformed = |reason: &str, mend: &str| Problem::new(path, shown(entry), reason, mend);
     let words = split(entry).map_err(|fault| malformed(fault.reason(), fault.mend()))?;
     let Some((name, values)) = words.split_first() else {
         return Err(malformed(
@@ -41,7 +68,7 @@ pub(super) fn parse(entry: &str, path: &str) -> Result<Directive, Problem> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(is_name) {
         return Err(malformed(
-            &format!("{name:?} is not the name of a setting"),
+            "does not begin with the name of a setting",
             "write \"name value\"",
         ));
     }
@@ -191,13 +218,26 @@ mod tests {
     #[case("save\t900 1", "control character")]
     #[case(r#"loglevel "a\nb""#, "control character")]
     #[case(r#"loglevel "\x00""#, "control character")]
-    #[case("maxmemory: 2gb", "not the name")]
-    #[case("# comment", "not the name")]
-    #[case(r#""" x"#, "not the name")]
+    #[case("maxmemory: 2gb", "begin with the name")]
+    #[case("# comment", "begin with the name")]
+    #[case(r#""" x"#, "begin with the name")]
     fn refuses(#[case] entry: &str, #[case] reason: &str) {
         let problem = parse(entry, "p[0]").unwrap_err();
         assert!(problem.reason.contains(reason), "{problem}");
         assert_eq!(problem.path, "p[0]");
+    }
+
+    #[rstest]
+    #[case("requirepass hunter2")]
+    #[case("RequirePass \"hunter2")]
+    #[case("requirepass=hunter2")]
+    #[case("sentinel auth-pass mymaster hunter2")]
+    #[case("user default on >hunter2\n")]
+    fn passwords_are_not_shown(#[case] entry: &str) {
+        assert!(shown(entry).ends_with(" …"));
+        if let Err(problem) = parse(entry, "p") {
+            assert!(!problem.to_string().contains("hunter2"), "{problem}");
+        }
     }
 
     #[test]

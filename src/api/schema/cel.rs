@@ -33,11 +33,16 @@ fn rules() -> Vec<Rule> {
     vec![
         rule(
             "",
-            None,
+            Some(".metadata.name"),
             texts::NAME_LONG,
             &format!("size(self.metadata.name) <= {NAME_MAX}"),
         ),
-        rule("", None, texts::NAME_SHAPE, "!self.metadata.name.contains('.')"),
+        rule(
+            "",
+            Some(".metadata.name"),
+            texts::NAME_SHAPE,
+            "!self.metadata.name.contains('.')",
+        ),
         rule("spec.redis.port", None, texts::PORT_OF_SENTINEL, "self != 26379"),
         rule(
             "spec.redis.storage",

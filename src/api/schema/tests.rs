@@ -131,6 +131,26 @@ fn every_rule_compiles() {
     assert_eq!(rules, 7, "fields with rules");
 }
 
+/// The API server refuses a definition whose rules point at fields that it does not have.
+#[test]
+fn every_rule_names_a_field_of_the_schema() {
+    let mut named = 0;
+    walk(&schema(), &mut |node| {
+        for rule in node["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            let Some(path) = rule["fieldPath"].as_str() else {
+                continue;
+            };
+            let field = path
+                .split('.')
+                .skip(1)
+                .fold(node, |node, key| &node["properties"][key]);
+            assert!(field.is_object(), "{path}");
+            named += 1;
+        }
+    });
+    assert_eq!(named, 6, "rules that name a field");
+}
+
 fn object(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "storage.spotahome.com/v1", "kind": "RedisFailover", "metadata": {"name": name}, "spec": spec})
 }

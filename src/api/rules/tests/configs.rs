@@ -194,6 +194,28 @@ fn malformed_entries_are_refused() {
 }
 
 #[test]
+fn passwords_are_not_shown() {
+    let entries = [
+        "requirepass hunter2",
+        "requirepass hunter3",
+        "masterauth \"hunter4",
+        "user hunter5",
+    ];
+    let sentinels = [
+        "auth-pass hunter6",
+        "sentinel auth-pass mymaster hunter7",
+        "sentinel-pass hunter8",
+    ];
+    let spec = json!({"redis": {"customConfig": entries}, "sentinel": {"customConfig": sentinels}});
+    let problems = texts(&created(spec).problems);
+    assert!(problems.len() >= 7, "{problems:?}");
+    assert!(
+        !problems.iter().any(|text| text.contains("hunter")),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn contradictions_are_refused() {
     accepts(redis(&["maxmemory 1gb", "MAXMEMORY 1gb"]));
     accepts(redis(&[
