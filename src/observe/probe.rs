@@ -40,12 +40,12 @@ pub async fn observe(
     let settings = &settings;
 
     let redis = facts(pods::REDIS).map(|pod| async move {
-        let peer = peer(&pod, valid.redis.port, password.cloned());
+        let peer = redis_peer(valid, &pod, password);
         let server = look(peer, async |peer| redis_server(servers, &peer, settings).await).await;
         RedisNode { pod, server }
     });
     let sentinels = facts(pods::SENTINEL).map(|pod| async move {
-        let peer = peer(&pod, SENTINEL_PORT, None);
+        let peer = sentinel_peer(&pod);
         let server = look(peer, async |peer| sentinel(servers, &peer).await).await;
         SentinelNode { pod, server }
     });
@@ -61,7 +61,18 @@ pub async fn observe(
     Observed { redis, sentinels }
 }
 
-/// The server of a pod, if it can be asked.
+/// The redis server of a pod, if it can be asked.
+#[must_use]
+pub fn redis_peer(valid: &Valid, pod: &PodFacts, password: Option<&Password>) -> Option<Peer> {
+    peer(pod, valid.redis.port, password.cloned())
+}
+
+/// The Sentinel of a pod, if it can be asked.
+#[must_use]
+pub fn sentinel_peer(pod: &PodFacts) -> Option<Peer> {
+    peer(pod, SENTINEL_PORT, None)
+}
+
 fn peer(pod: &PodFacts, port: u16, password: Option<Password>) -> Option<Peer> {
     let host = pod.ip.clone().filter(|_| pod.running)?;
     Some(Peer {
