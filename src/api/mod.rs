@@ -15,7 +15,7 @@ pub mod valid;
 pub use problem::Problem;
 pub use spec::{RedisFailover, RedisFailoverSpec};
 pub use status::RedisFailoverStatus;
-pub use valid::{Identity, Valid};
+pub use valid::{Identity, Storage, Valid};
 
 /// API group of the resource.
 pub const GROUP: &str = "storage.spotahome.com";

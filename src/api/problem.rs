@@ -23,7 +23,12 @@ impl Problem {
         reason: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
-        Self { path: path.into(), value: value.into(), reason: reason.into(), mend: mend.into() }
+        Self {
+            path: path.into(),
+            value: value.into(),
+            reason: reason.into(),
+            mend: mend.into(),
+        }
     }
 }
 
@@ -42,5 +47,9 @@ impl fmt::Display for Problem {
 pub fn summary(problems: &[Problem]) -> String {
     let mut sorted: Vec<_> = problems.iter().collect();
     sorted.sort();
-    sorted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+    sorted
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" | ")
 }

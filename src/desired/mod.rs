@@ -2,6 +2,7 @@
 
 pub mod labels;
 pub mod names;
+pub mod template;
 
 mod budgets;
 mod config;
@@ -102,6 +103,7 @@ pub fn build(valid: &Valid, password: Option<&Password>) -> Desired {
     );
     desired.keep(StatefulSet, &redis::stateful_set(valid));
     desired.keep(Deployment, &sentinel::deployment(valid));
+    desired.mark_template();
     desired
 }
 

@@ -13,6 +13,15 @@ pub struct Observed {
     pub sentinels: Vec<SentinelNode>,
 }
 
+impl Observed {
+    /// Marks the redis pods that were made from another template than the `wanted` one.
+    pub fn mark_outdated(&mut self, wanted: Option<&str>) {
+        for node in &mut self.redis {
+            node.pod.outdated = node.pod.template.is_some() && node.pod.template.as_deref() != wanted;
+        }
+    }
+}
+
 /// A pod as Kubernetes knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodFacts {
@@ -34,6 +43,10 @@ pub struct PodFacts {
     pub role_label: Option<String>,
     /// Why it does not run: `Unschedulable`, `ImagePullBackOff`, `CrashLoopBackOff`, …
     pub waiting: Option<String>,
+    /// Mark of the pod template that it was made from.
+    pub template: Option<String>,
+    /// It was made from another pod template than the spec asks for today.
+    pub outdated: bool,
 }
 
 /// A redis pod and its server.
@@ -148,4 +161,13 @@ pub struct Monitored {
     pub config_epoch: i64,
     /// Every field of the reply, by name: settings are compared with these.
     pub settings: BTreeMap<String, String>,
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotAsked => f.write_str("not started yet"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
 }

@@ -1,10 +1,15 @@
 //! Talking to Redis and Sentinel, behind one trait.
 
+pub mod real;
+pub mod reply;
+
 use std::fmt;
 
 use futures::future::BoxFuture;
 
 use crate::secret::Password;
+
+pub use real::{Client, Deadlines};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,7 +51,7 @@ pub enum Reply {
     /// A bulk or simple string; bytes that are not UTF-8 are replaced.
     Text(String),
     /// A list.
-    List(Vec<Reply>),
+    List(Vec<Self>),
 }
 
 /// Why a server gave no usable answer.

@@ -12,6 +12,219 @@ pub struct Directive {
 }
 
 /// Parses a list of entries; every malformed one is a problem at `path[index]`.
-pub fn parse_all(_entries: &[String], _path: &str) -> Result<Vec<Directive>, Vec<Problem>> {
-    Ok(Vec::new())
+pub fn parse_all(entries: &[String], path: &str) -> Result<Vec<Directive>, Vec<Problem>> {
+    let mut directives = Vec::with_capacity(entries.len());
+    let mut problems = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        match parse(entry, &format!("{path}[{index}]")) {
+            Ok(directive) => directives.push(directive),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok(directives)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Parses one entry, with the quoting of redis.conf.
+pub(super) fn parse(entry: &str, path: &str) -> Result<Directive, Problem> {
+    let malformed = |reason: &str, mend: &str| Problem::new(path, entry, reason, mend);
+    let words = split(entry).map_err(|fault| malformed(fault.reason(), fault.mend()))?;
+    let Some((name, values)) = words.split_first() else {
+        return Err(malformed(
+            "an entry is empty",
+            "remove it, or write \"name value\"",
+        ));
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(malformed(
+            &format!("{name:?} is not the name of a setting"),
+            "write \"name value\"",
+        ));
+    }
+    if values.is_empty() {
+        let mend = format!("write '{name} VALUE', or '{name} \"\"' for the empty value");
+        return Err(malformed("has no value", &mend));
+    }
+    Ok(Directive {
+        key: name.to_ascii_lowercase(),
+        value: values.join(" "),
+    })
+}
+
+/// What keeps an entry from being split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Control,
+    Unbalanced,
+    AfterQuote,
+}
+
+impl Fault {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Control => "has a control character",
+            Self::Unbalanced => "has a quote that does not end",
+            Self::AfterQuote => "has a character right after a closing quote",
+        }
+    }
+
+    fn mend(self) -> &'static str {
+        match self {
+            Self::Control => "use printable characters on one line",
+            Self::Unbalanced => "close the quote, or write \\\" within double quotes",
+            Self::AfterQuote => "put a space after the quote",
+        }
+    }
+}
+
+/// Splits as redis splits a line of its configuration: words between blanks, with double quotes (escapes `\"`, `\\`,
+/// `\xHH` and so on) and single quotes (escape `\'`).
+fn split(entry: &str) -> Result<Vec<String>, Fault> {
+    if entry.chars().any(char::is_control) {
+        return Err(Fault::Control);
+    }
+    let mut words = Vec::new();
+    let mut rest = entry.trim_start();
+    while !rest.is_empty() {
+        let (word, after) = word(rest)?;
+        words.push(word);
+        rest = after.trim_start();
+    }
+    Ok(words)
+}
+
+/// The first word of a text that starts with one, and what follows it.
+fn word(text: &str) -> Result<(String, &str), Fault> {
+    let mut word = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        match c {
+            ' ' => break,
+            '"' | '\'' => {
+                rest = quoted(&rest[1..], c, &mut word)?;
+                return if rest.is_empty() || rest.starts_with(' ') {
+                    Ok((word, rest))
+                } else {
+                    Err(Fault::AfterQuote)
+                };
+            }
+            _ => word.push(c),
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    Ok((word, rest))
+}
+
+/// Appends what stands before the closing quote, and returns what stands after it.
+fn quoted<'a>(text: &'a str, quote: char, word: &mut String) -> Result<&'a str, Fault> {
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        if c == quote {
+            return Ok(&text[at + 1..]);
+        }
+        let escapes = c == '\\' && (quote == '"' || text[at + 1..].starts_with('\''));
+        if !escapes {
+            word.push(c);
+            continue;
+        }
+        let (_, escaped) = chars.next().ok_or(Fault::Unbalanced)?;
+        let hex = text
+            .get(at + 2..at + 4)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (escaped, hex) {
+            ('n' | 'r' | 't' | 'b' | 'a', _) if quote == '"' => return Err(Fault::Control),
+            ('x', Some(byte)) if quote == '"' => {
+                let plain = char::from(byte);
+                if !(plain.is_ascii_graphic() || plain == ' ') {
+                    return Err(Fault::Control);
+                }
+                word.push(plain);
+                chars.nth(1);
+            }
+            _ => word.push(escaped),
+        }
+    }
+    Err(Fault::Unbalanced)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("maxmemory 100mb", "maxmemory", "100mb")]
+    #[case("  MaxMemory   100mb  ", "maxmemory", "100mb")]
+    #[case("save 900 1 300 10", "save", "900 1 300 10")]
+    #[case(r#"save """#, "save", "")]
+    #[case("save ''", "save", "")]
+    #[case(r#"notify-keyspace-events "Ex""#, "notify-keyspace-events", "Ex")]
+    #[case(
+        r#"proc-title-template "a \"b\" \x41\\""#,
+        "proc-title-template",
+        r#"a "b" A\"#
+    )]
+    #[case(r"proc-title-template 'it\'s \n'", "proc-title-template", r"it's \n")]
+    #[case("loglevel ü", "loglevel", "ü")]
+    fn accepts(#[case] entry: &str, #[case] key: &str, #[case] value: &str) {
+        let expected = Directive {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        assert_eq!(parse(entry, "p"), Ok(expected));
+    }
+
+    #[rstest]
+    #[case("", "empty")]
+    #[case("   ", "empty")]
+    #[case("maxmemory", "has no value")]
+    #[case("save \"900 1", "quote")]
+    #[case("save '900 1", "quote")]
+    #[case(r#"save "\"#, "quote")]
+    #[case("save \"900\"1", "closing quote")]
+    #[case("save 900 1\nsave 300 10", "control character")]
+    #[case("save\t900 1", "control character")]
+    #[case(r#"loglevel "a\nb""#, "control character")]
+    #[case(r#"loglevel "\x00""#, "control character")]
+    #[case("maxmemory: 2gb", "not the name")]
+    #[case("# comment", "not the name")]
+    #[case(r#""" x"#, "not the name")]
+    fn refuses(#[case] entry: &str, #[case] reason: &str) {
+        let problem = parse(entry, "p[0]").unwrap_err();
+        assert!(problem.reason.contains(reason), "{problem}");
+        assert_eq!(problem.path, "p[0]");
+    }
+
+    #[test]
+    fn every_malformed_entry_is_named() {
+        let entries = ["a 1", "b", "c \"", "d 1"].map(str::to_owned);
+        let problems = parse_all(&entries, "spec.redis.customConfig").unwrap_err();
+        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            ["spec.redis.customConfig[1]", "spec.redis.customConfig[2]"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_either_a_directive_or_a_problem(entry in ".*") {
+            if let Ok(directive) = parse(&entry, "p") {
+                prop_assert!(!directive.key.is_empty());
+                prop_assert!(!directive.value.chars().any(char::is_control));
+            }
+        }
+
+        #[test]
+        fn quoting_is_undone(value in "[ -~]*") {
+            let quoted = value.replace('\\', r"\\").replace('"', r#"\""#);
+            let directive = parse(&format!("key \"{quoted}\""), "p").unwrap();
+            prop_assert_eq!(directive.value, value);
+        }
+    }
 }

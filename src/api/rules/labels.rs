@@ -2,12 +2,89 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
+
+use super::Findings;
 use crate::api::Problem;
 
 /// The labels whose keys match one of the expressions; all of them where there are no expressions.
 pub fn propagated(
     labels: &BTreeMap<String, String>,
-    _whitelist: &[String],
+    whitelist: &[String],
 ) -> Result<BTreeMap<String, String>, Vec<Problem>> {
-    Ok(labels.clone())
+    if whitelist.is_empty() {
+        return Ok(labels.clone());
+    }
+    let expressions = compile(whitelist)?;
+    let wanted = |key: &str| expressions.iter().any(|expression| expression.is_match(key));
+    Ok(labels
+        .iter()
+        .filter(|(key, _)| wanted(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect())
+}
+
+pub(super) fn check(whitelist: &[String], found: &mut Findings) {
+    for problem in compile(whitelist).err().unwrap_or_default() {
+        found.refuse(problem);
+    }
+}
+
+fn compile(whitelist: &[String]) -> Result<Vec<Regex>, Vec<Problem>> {
+    let mut expressions = Vec::with_capacity(whitelist.len());
+    let mut problems = Vec::new();
+    for (index, text) in whitelist.iter().enumerate() {
+        match Regex::new(text) {
+            Ok(expression) => expressions.push(expression),
+            Err(error) => problems.push(Problem::new(
+                format!("spec.labelWhitelist[{index}]"),
+                text,
+                format!("is not a regular expression ({})", last_line(&error.to_string())),
+                "correct it; a literal special character needs a backslash",
+            )),
+        }
+    }
+    if problems.is_empty() {
+        Ok(expressions)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The library draws the fault over several lines; the last one says what it is.
+fn last_line(text: &str) -> &str {
+    let line = text.lines().last().unwrap_or_default().trim();
+    line.strip_prefix("error: ").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(keys: &[&str]) -> BTreeMap<String, String> {
+        keys.iter()
+            .map(|key| ((*key).to_owned(), "v".to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn an_empty_list_lets_all_labels_through() {
+        let all = labels(&["team", "app.kubernetes.io/name"]);
+        assert_eq!(propagated(&all, &[]), Ok(all));
+    }
+
+    #[test]
+    fn only_keys_that_match_go_through() {
+        let whitelist = ["^te".to_owned(), "owner$".to_owned()];
+        let through = propagated(&labels(&["team", "the-owner", "cost"]), &whitelist).unwrap();
+        assert_eq!(through, labels(&["team", "the-owner"]));
+    }
+
+    #[test]
+    fn a_bad_expression_is_named() {
+        let problems = propagated(&labels(&[]), &["ok".to_owned(), "a(".to_owned()]).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].path, "spec.labelWhitelist[1]");
+        assert_eq!(problems[0].reason, "is not a regular expression (unclosed group)");
+    }
 }

@@ -1,0 +1,81 @@
+# `make help` lists the targets. Each says what it does and how long it took.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+CACHE := $(or $(REDIS_OPERATOR_CACHE),$(HOME)/.cache/redis-operator)/cluster
+STEP := tests/step
+
+# release is what users get; e2e skips the minutes of link-time optimisation.
+PROFILE ?= release
+TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
+BINARY = $(CARGO_TARGET_DIR)/$(TRIPLE)/$(PROFILE)/redis-operator
+
+# Tests that need a cluster, or half of one, are not part of `unit`.
+SLOW_TESTS := apiserver e2e
+TEST_FILES := $(wildcard tests/*.rs webhook/tests/*.rs certs/tests/*.rs)
+TEST_DIRS := $(patsubst %/,%,$(dir $(wildcard tests/*/main.rs webhook/tests/*/main.rs certs/tests/*/main.rs)))
+FAST_TESTS := $(filter-out $(SLOW_TESTS),$(basename $(notdir $(TEST_FILES))) $(notdir $(TEST_DIRS)))
+
+.PHONY: help check deny unit apiserver image cluster e2e generate demo clean-demo clean-cluster test
+
+help: ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+check: ## formatting, lints, and licences and advisories where cargo-deny is installed
+	@$(STEP) "formatting" cargo fmt --all --check
+	@$(STEP) "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then $(STEP) "licences and advisories" cargo deny --locked check; \
+	else echo "==> licences and advisories: left out, cargo-deny is not installed (make deny)"; fi
+
+deny: ## install cargo-deny (minutes) and check licences, advisories and banned crates
+	@command -v cargo-deny >/dev/null || $(STEP) "install cargo-deny" cargo install --locked cargo-deny --version ^0.20
+	@$(STEP) "licences and advisories" cargo deny --locked check
+
+unit: ## tests of pure code, TLS, scripted servers and server processes; no cluster
+	@$(STEP) "helm for tests" tests/cluster/cluster build helm
+	@$(STEP) "servers for tests" tests/cluster/cluster images
+	@$(STEP) "unit tests" cargo test --locked --workspace --lib --bins $(addprefix --test ,$(FAST_TESTS))
+
+apiserver: ## tests against etcd and kube-apiserver alone
+	@$(STEP) "etcd and kube-apiserver" tests/cluster/cluster build etcd kube-apiserver kubectl helm
+	@$(STEP) "API server tests" cargo test --locked --test apiserver
+
+image: ## the image redis-operator:dev, also as target/image.tar (PROFILE=release or e2e)
+	@RUSTFLAGS="-C target-feature=+crt-static" $(STEP) "static binary ($(PROFILE))" \
+		cargo build --locked --profile $(PROFILE) --target $(TRIPLE) --bin redis-operator
+	@mkdir -p target/image && cp $(BINARY) target/image/redis-operator
+	@$(STEP) "image redis-operator:dev" \
+		tests/images/pack docker.io/library/redis-operator:dev Dockerfile . target/image.tar
+	@stat -c '%n: %s bytes' target/image/redis-operator target/image.tar
+
+cluster: ## start the cluster (CLUSTER=current, kind or local; by default the best there is)
+	@$(STEP) "cluster" tests/cluster/provider up
+
+e2e: ## tests of the whole on a 3-node cluster (PROFILE=e2e)
+	@$(MAKE) image PROFILE=e2e
+	@lines=$$(tests/cluster/provider up) && eval "$$lines" && tests/cluster/provider load target/image.tar && \
+		$(STEP) "end-to-end tests" cargo test --locked --test e2e
+
+generate: ## write the CRD, the all-in-one manifest and the generated docs anew
+	@$(STEP) "helm" tests/cluster/cluster build helm
+	@UPDATE=1 $(STEP) "generated files" cargo test --locked --test generated
+
+demo: ## a cluster, the operator, a refused spec, a good one, a write and a read
+	@tests/demo
+
+clean-demo: ## remove what the demo installed; the cluster stays
+	@tests/demo clean
+
+clean-cluster: ## stop the local cluster and delete its state; binaries and images stay
+	@tests/cluster/cluster down
+
+# Least powerful first; the first failure ends it. In CI the cluster is a fresh one, whatever an earlier
+# run or a developer has left.
+test: ## everything that CI runs
+	@$(STEP) "make test" $(SHELL) $(.SHELLFLAGS) '\
+		for target in check unit apiserver; do $(MAKE) $$target; done; \
+		if [ "$${CI:-}" = true ]; then $(MAKE) clean-cluster; fi; \
+		$(MAKE) e2e'

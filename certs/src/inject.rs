@@ -1,0 +1,149 @@
+//! The CA bundle in webhook configurations.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use kube::Resource;
+use kube::api::ObjectMeta;
+use serde_json::{Value, json};
+
+use crate::Bundle;
+
+/// The two kinds that carry webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Mutating,
+    Validating,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Mutating => "MutatingWebhookConfiguration",
+            Self::Validating => "ValidatingWebhookConfiguration",
+        }
+    }
+}
+
+/// What the keeper remembers of a webhook configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration {
+    metadata: ObjectMeta,
+    hooks: Vec<Hook>,
+}
+
+#[derive(Clone, Debug)]
+struct Hook {
+    name: String,
+    bundle: Vec<u8>,
+}
+
+impl Hook {
+    fn new(name: String, client: WebhookClientConfig) -> Self {
+        Self {
+            name,
+            bundle: client.ca_bundle.unwrap_or_default().0,
+        }
+    }
+}
+
+impl From<MutatingWebhookConfiguration> for Configuration {
+    fn from(live: MutatingWebhookConfiguration) -> Self {
+        let hooks = live.webhooks.unwrap_or_default().into_iter();
+        let hooks = hooks
+            .map(|hook| Hook::new(hook.name, hook.client_config))
+            .collect();
+        Self {
+            metadata: live.metadata,
+            hooks,
+        }
+    }
+}
+
+impl From<ValidatingWebhookConfiguration> for Configuration {
+    fn from(live: ValidatingWebhookConfiguration) -> Self {
+        let hooks = live.webhooks.unwrap_or_default().into_iter();
+        let hooks = hooks
+            .map(|hook| Hook::new(hook.name, hook.client_config))
+            .collect();
+        Self {
+            metadata: live.metadata,
+            hooks,
+        }
+    }
+}
+
+impl Configuration {
+    pub(crate) fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether every webhook has exactly this bundle.
+    pub(crate) fn carries(&self, bundle: &Bundle) -> bool {
+        self.hooks
+            .iter()
+            .all(|hook| hook.bundle == bundle.pem().as_bytes())
+    }
+
+    /// The server-side apply that puts the bundle into every webhook and owns nothing else. It holds for the very
+    /// object that was read: `uid` and `resourceVersion` make it a conflict after any change, so it neither makes
+    /// a deleted configuration anew nor brings back a removed webhook.
+    pub(crate) fn patch(&self, kind: Kind, bundle: &Bundle) -> Value {
+        let bundle = ByteString(bundle.pem().as_bytes().to_vec());
+        let hooks = self.hooks.iter();
+        json!({
+            "apiVersion": MutatingWebhookConfiguration::api_version(&()),
+            "kind": kind.name(),
+            "metadata": {
+                "name": self.metadata.name,
+                "uid": self.metadata.uid,
+                "resourceVersion": self.metadata.resource_version,
+            },
+            "webhooks": hooks
+                .map(|hook| json!({ "name": hook.name, "clientConfig": { "caBundle": bundle } }))
+                .collect::<Vec<_>>(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live() -> Configuration {
+        let live: ValidatingWebhookConfiguration = serde_json::from_value(json!({
+            "metadata": { "name": "redis", "uid": "u1", "resourceVersion": "7" },
+            "webhooks": [
+                { "name": "a.example.com", "clientConfig": { "caBundle": "b2xkCg==" } },
+                { "name": "b.example.com", "clientConfig": { "service": { "name": "s", "namespace": "n" } } },
+            ],
+        }))
+        .unwrap();
+        live.into()
+    }
+
+    #[test]
+    fn the_patch_names_every_webhook_and_owns_only_the_bundle() {
+        let patch = live().patch(Kind::Validating, &Bundle::new(["new"]));
+        let expected = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": { "name": "redis", "uid": "u1", "resourceVersion": "7" },
+            "webhooks": [
+                { "name": "a.example.com", "clientConfig": { "caBundle": "bmV3Cg==" } },
+                { "name": "b.example.com", "clientConfig": { "caBundle": "bmV3Cg==" } },
+            ],
+        });
+        assert_eq!(patch, expected);
+    }
+
+    #[test]
+    fn one_webhook_without_the_bundle_is_enough_to_write() {
+        let mut live = live();
+        assert!(!live.carries(&Bundle::new(["old"])), "b has none");
+        live.hooks.pop();
+        assert!(live.carries(&Bundle::new(["old"])));
+        assert!(!live.carries(&Bundle::new(["new"])));
+    }
+}

@@ -1,0 +1,158 @@
+//! What the keeper sees of the cluster, kept fresh by watches of single objects.
+
+use std::fmt::Debug;
+
+use futures::stream::{BoxStream, SelectAll, select_all};
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::watch_object;
+use kube::{Api as KubeApi, Resource};
+use serde::de::DeserializeOwned;
+
+use super::api::Api;
+use crate::inject::{Configuration, Kind};
+use crate::{Bundle, Error, Options};
+
+/// One watched object.
+#[derive(Debug, Default)]
+pub(super) enum Seen<T> {
+    /// The watch has not answered yet.
+    #[default]
+    Unknown,
+    Absent,
+    Present(T),
+}
+
+impl<T> Seen<T> {
+    pub(super) fn present(&self) -> Option<&T> {
+        if let Self::Present(object) = self {
+            Some(object)
+        } else {
+            None
+        }
+    }
+
+    fn known(&self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
+}
+
+impl<T> From<Option<T>> for Seen<T> {
+    fn from(object: Option<T>) -> Self {
+        object.map_or(Self::Absent, Self::Present)
+    }
+}
+
+/// The objects as last seen, by a watch or in the answer to an own write.
+#[derive(Default)]
+pub(super) struct View {
+    pub(super) authority: Seen<Secret>,
+    pub(super) leaf: Seen<Secret>,
+    mutating: Seen<Configuration>,
+    validating: Seen<Configuration>,
+}
+
+/// What a watch reported.
+pub(super) enum Change {
+    Authority(Option<Secret>),
+    Leaf(Option<Secret>),
+    Webhooks(Kind, Option<Configuration>),
+}
+
+impl View {
+    /// Knows nothing, except that configurations without a name do not exist.
+    pub(super) fn new(options: &Options) -> Self {
+        let unwatched = |name: &Option<String>| {
+            if name.is_none() {
+                Seen::Absent
+            } else {
+                Seen::Unknown
+            }
+        };
+        Self {
+            mutating: unwatched(&options.mutating_configuration),
+            validating: unwatched(&options.validating_configuration),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn update(&mut self, change: Change) {
+        match change {
+            Change::Authority(secret) => self.authority = secret.into(),
+            Change::Leaf(secret) => self.leaf = secret.into(),
+            Change::Webhooks(kind, live) => *self.configuration(kind) = live.into(),
+        }
+    }
+
+    /// Whether every watch has answered.
+    pub(super) fn complete(&self) -> bool {
+        self.authority.known() && self.leaf.known() && self.mutating.known() && self.validating.known()
+    }
+
+    pub(super) fn configuration(&mut self, kind: Kind) -> &mut Seen<Configuration> {
+        match kind {
+            Kind::Mutating => &mut self.mutating,
+            Kind::Validating => &mut self.validating,
+        }
+    }
+
+    /// Whether every existing webhook configuration has the bundle.
+    pub(super) fn carries(&self, bundle: &Bundle) -> bool {
+        let seen = [&self.mutating, &self.validating];
+        seen.into_iter()
+            .filter_map(Seen::present)
+            .all(|live| live.carries(bundle))
+    }
+}
+
+/// All watches as one endless stream. Each is narrowed to one name; broken ones are opened again with a backoff
+/// of up to 30 s.
+pub(super) fn all(api: &Api, options: &Options) -> SelectAll<BoxStream<'static, Change>> {
+    let mut streams = vec![
+        one(&api.secrets, &options.ca_secret, "Secret")
+            .map(Change::Authority)
+            .boxed(),
+        one(&api.secrets, &options.leaf_secret, "Secret")
+            .map(Change::Leaf)
+            .boxed(),
+    ];
+    if let Some(name) = &options.mutating_configuration {
+        let kind = Kind::Mutating;
+        let changes = one(&api.mutating, name, kind.name());
+        streams.push(
+            changes
+                .map(move |live| Change::Webhooks(kind, live.map(Into::into)))
+                .boxed(),
+        );
+    }
+    if let Some(name) = &options.validating_configuration {
+        let kind = Kind::Validating;
+        let changes = one(&api.validating, name, kind.name());
+        streams.push(
+            changes
+                .map(move |live| Change::Webhooks(kind, live.map(Into::into)))
+                .boxed(),
+        );
+    }
+    select_all(streams)
+}
+
+fn one<K>(api: &KubeApi<K>, name: &str, kind: &str) -> impl Stream<Item = Option<K>> + Send + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let object = format!("{kind}/{name}");
+    watch_object(api.clone(), name)
+        .default_backoff()
+        .filter_map(move |item| {
+            let change = item.map_err(|source| {
+                let error = Error::Watch {
+                    object: object.clone(),
+                    source: Box::new(source),
+                };
+                tracing::warn!(reason = error.reason(), %error, "cannot watch; trying again");
+            });
+            std::future::ready(change.ok())
+        })
+}

@@ -1,0 +1,40 @@
+//! What a Keeper has to know about its surroundings.
+
+use std::collections::BTreeMap;
+
+/// The objects that a [`Keeper`](crate::Keeper) takes care of.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The namespace of the Service and of both Secrets.
+    pub namespace: String,
+    /// The name of the Service in front of the webhook; the leaf is made for its DNS names.
+    pub service: String,
+    /// The name of the Secret with the CA.
+    pub ca_secret: String,
+    /// The name of the Secret with the serving certificate.
+    pub leaf_secret: String,
+    /// The `MutatingWebhookConfiguration` that gets the bundle, if there is one.
+    pub mutating_configuration: Option<String>,
+    /// The `ValidatingWebhookConfiguration` that gets the bundle, if there is one.
+    pub validating_configuration: Option<String>,
+    /// The field manager of every write.
+    pub field_manager: String,
+    /// Labels for both Secrets.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// The names under which a Service is reached inside a cluster. API servers verify `SERVICE.NS.svc`.
+    #[must_use]
+    pub fn dns_names(&self) -> Vec<String> {
+        let Self {
+            service, namespace, ..
+        } = self;
+        vec![
+            service.clone(),
+            format!("{service}.{namespace}"),
+            format!("{service}.{namespace}.svc"),
+            format!("{service}.{namespace}.svc.cluster.local"),
+        ]
+    }
+}

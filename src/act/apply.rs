@@ -1,0 +1,238 @@
+//! Server-side apply of the children, written only when something differs.
+//!
+//! The operator watches the metadata of its children only. What it applied is remembered by a digest together with the
+//! mark that the API server gave the result: `generation` where the kind has one, else `resourceVersion`. As long as
+//! both are unchanged, nobody edited the object and there is nothing to write. After a restart of the operator every
+//! object is applied once, which changes nothing where nothing differs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::core::{ApiResource, GroupVersionKind, ObjectMeta};
+use tokio::time::{Instant, timeout};
+
+use crate::api::{FIELD_MANAGER, Identity};
+use crate::desired::{Child, ChildKind, Desired};
+
+/// Deadline of one API call.
+const CALL: Duration = Duration::from_secs(10);
+/// How long the cache may lag behind a write of our own.
+const CACHE_LAG: Duration = Duration::from_secs(2);
+
+/// Why an object could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused.
+    #[error("{object}: {source}")]
+    Api {
+        /// Kind and name.
+        object: String,
+        /// What it said.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time.
+    #[error("{object}: no answer from the API server in time")]
+    Timeout {
+        /// Kind and name.
+        object: String,
+    },
+    /// An object of that name exists and belongs to somebody else; it is left alone.
+    #[error("{object} exists and is not controlled by this RedisFailover; rename one of them")]
+    Foreign {
+        /// Kind and name.
+        object: String,
+    },
+}
+
+impl Error {
+    /// Fixed name, for log fields, event reasons and metric labels.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Api { source, .. } => match &**source {
+                kube::Error::Api(status) if status.is_forbidden() => "Forbidden",
+                kube::Error::Api(status) if status.is_invalid() => "ObjectRefused",
+                _ => "ApiError",
+            },
+            Self::Timeout { .. } => "ApiTimeout",
+            Self::Foreign { .. } => "NameTaken",
+        }
+    }
+}
+
+/// Metadata of children as the watches see it.
+pub trait Seen: Send + Sync {
+    /// The metadata of one child, if it exists.
+    fn metadata(&self, kind: ChildKind, namespace: &str, name: &str) -> Option<ObjectMeta>;
+}
+
+/// What was applied last to the children of one `RedisFailover`.
+#[derive(Debug, Default)]
+pub struct Applied(HashMap<(ChildKind, String), Mark>);
+
+#[derive(Debug)]
+struct Mark {
+    digest: Vec<u8>,
+    version: Option<String>,
+    at: Instant,
+}
+
+impl Applied {
+    /// Whether `child` was applied in this very form and nobody touched it since.
+    fn is_current(&self, child: &Child, digest: &[u8], live: Option<&ObjectMeta>) -> bool {
+        let Some(mark) = self.0.get(&(child.kind, child.name.clone())) else {
+            return false;
+        };
+        if mark.digest != digest {
+            return false;
+        }
+        let fresh = mark.at.elapsed() < CACHE_LAG;
+        live.map_or(fresh, |live| {
+            fresh || (version(live) == mark.version && keeps_metadata(child, live))
+        })
+    }
+}
+
+/// Writes what differs, in order, and deletes what should not be. Returns the kinds and names that it wrote.
+pub async fn apply(
+    client: &kube::Client,
+    seen: &dyn Seen,
+    owner: &Identity,
+    desired: &Desired,
+    applied: &mut Applied,
+) -> Result<Vec<String>, Error> {
+    let mut written = Vec::new();
+    for child in &desired.present {
+        let live = seen.metadata(child.kind, &owner.namespace, &child.name);
+        let object = format!("{:?} {}", child.kind, child.name);
+        if live.as_ref().is_some_and(|live| !is_controlled_by(live, owner)) {
+            return Err(Error::Foreign { object });
+        }
+        let text = child.body.to_string();
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes())
+            .as_ref()
+            .to_vec();
+        if applied.is_current(child, &digest, live.as_ref()) {
+            continue;
+        }
+        let api = api(client, child.kind, &owner.namespace);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let result = call(
+            &object,
+            api.patch(&child.name, &params, &Patch::Apply(&child.body)),
+        )
+        .await?;
+        let mark = Mark {
+            digest,
+            version: version(&result.metadata),
+            at: Instant::now(),
+        };
+        applied.0.insert((child.kind, child.name.clone()), mark);
+        written.push(object);
+    }
+    for (kind, name) in &desired.absent {
+        let Some(live) = seen
+            .metadata(*kind, &owner.namespace, name)
+            .filter(|live| is_controlled_by(live, owner))
+        else {
+            continue;
+        };
+        applied.0.remove(&(*kind, name.clone()));
+        delete(client, *kind, owner, name, &live).await?;
+        written.push(format!("{kind:?} {name} deleted"));
+    }
+    Ok(written)
+}
+
+async fn delete(
+    client: &kube::Client,
+    kind: ChildKind,
+    owner: &Identity,
+    name: &str,
+    live: &ObjectMeta,
+) -> Result<(), Error> {
+    if live.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let only_this = Preconditions {
+        uid: live.uid.clone(),
+        resource_version: None,
+    };
+    let params = DeleteParams {
+        preconditions: Some(only_this),
+        ..DeleteParams::background()
+    };
+    match call(
+        &format!("{kind:?} {name}"),
+        api(client, kind, &owner.namespace).delete(name, &params),
+    )
+    .await
+    {
+        Err(Error::Api { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.is_not_found()) => {
+            Ok(())
+        }
+        other => other.map(|_| ()),
+    }
+}
+
+fn is_controlled_by(live: &ObjectMeta, owner: &Identity) -> bool {
+    live.owner_references
+        .iter()
+        .flatten()
+        .any(|r| r.controller == Some(true) && r.uid == owner.uid)
+}
+
+/// `generation` counts changes of the spec alone; kinds without one change rarely, so their version serves.
+fn version(live: &ObjectMeta) -> Option<String> {
+    live.generation
+        .map(|generation| format!("g{generation}"))
+        .or_else(|| live.resource_version.clone())
+}
+
+/// `generation` says nothing of labels and annotations, so ours are compared.
+fn keeps_metadata(child: &Child, live: &ObjectMeta) -> bool {
+    let keeps = |field: &str, live: Option<&std::collections::BTreeMap<String, String>>| {
+        let wanted = child
+            .body
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(|value| value.as_object());
+        wanted
+            .into_iter()
+            .flatten()
+            .all(|(key, value)| live.and_then(|live| live.get(key)).map(String::as_str) == value.as_str())
+    };
+    keeps("labels", live.labels.as_ref()) && keeps("annotations", live.annotations.as_ref())
+}
+
+/// The API of one kind of children.
+#[must_use]
+pub fn resource(kind: ChildKind) -> ApiResource {
+    let (group, version, name, plural) = match kind {
+        ChildKind::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
+        ChildKind::Secret => ("", "v1", "Secret", "secrets"),
+        ChildKind::Service => ("", "v1", "Service", "services"),
+        ChildKind::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+        ChildKind::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),
+        ChildKind::Deployment => ("apps", "v1", "Deployment", "deployments"),
+    };
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, name), plural)
+}
+
+fn api(client: &kube::Client, kind: ChildKind, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), namespace, &resource(kind))
+}
+
+async fn call<T>(object: &str, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    match timeout(CALL, request).await {
+        Err(_) => Err(Error::Timeout {
+            object: object.to_owned(),
+        }),
+        Ok(Err(source)) => Err(Error::Api {
+            object: object.to_owned(),
+            source: Box::new(source),
+        }),
+        Ok(Ok(value)) => Ok(value),
+    }
+}

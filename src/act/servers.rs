@@ -1,0 +1,177 @@
+//! Carries out the planner's actions on redis servers and Sentinels, in their order.
+
+use crate::api::{MASTER_NAME, Valid};
+use crate::heal::{Action, Memory, Outcome, SettingKey};
+use crate::observe::facts::Observed;
+use crate::observe::probe::{redis_peer, sentinel_peer};
+use crate::redis::{Address, Error, Peer, Reply, Servers};
+use crate::secret::Password;
+
+/// What came of one action.
+#[derive(Debug)]
+pub struct Done {
+    /// The action.
+    pub action: Action,
+    /// Whether it worked.
+    pub result: Result<(), Error>,
+}
+
+/// Hands to the servers of one `RedisFailover`.
+pub struct Hands<'a> {
+    /// The connections.
+    pub servers: &'a dyn Servers,
+    /// The checked spec.
+    pub valid: &'a Valid,
+    /// Where the servers are.
+    pub observed: &'a Observed,
+    /// The servers' password.
+    pub password: Option<&'a Password>,
+}
+
+impl Hands<'_> {
+    /// Carries out one action; labels are not for these hands and are left out (`None`).
+    pub async fn carry_out(&self, action: &Action, memory: &mut Memory) -> Option<Done> {
+        let result = match action {
+            Action::Label { .. } => return None,
+            Action::Promote { pod, .. } => self.promote(pod).await,
+            Action::Follow { pod, master } => self.follow(pod, master).await,
+            Action::Monitor {
+                pod,
+                master,
+                quorum,
+                replace,
+            } => self.monitor(pod, master, *quorum, *replace).await,
+            Action::SetRedis(key) => self.set_redis(key, memory).await,
+            Action::SetSentinel(key) => self.set_sentinel(key, memory).await,
+        };
+        Some(Done {
+            action: action.clone(),
+            result,
+        })
+    }
+
+    async fn promote(&self, pod: &str) -> Result<(), Error> {
+        self.tell(&self.redis(pod)?, &["REPLICAOF", "NO", "ONE"]).await
+    }
+
+    async fn follow(&self, pod: &str, master: &Address) -> Result<(), Error> {
+        self.tell(
+            &self.redis(pod)?,
+            &["REPLICAOF", &master.host, &master.port.to_string()],
+        )
+        .await
+    }
+
+    /// Has a Sentinel monitor the master with all that belongs to it. Its settings go in the same breath: a Sentinel
+    /// that was just told has forgotten them.
+    async fn monitor(&self, pod: &str, master: &Address, quorum: i32, replace: bool) -> Result<(), Error> {
+        let peer = self.sentinel(pod)?;
+        if replace {
+            self.tell(&peer, &["SENTINEL", "REMOVE", MASTER_NAME]).await?;
+        }
+        let (port, quorum) = (master.port.to_string(), quorum.to_string());
+        self.tell(
+            &peer,
+            &["SENTINEL", "MONITOR", MASTER_NAME, &master.host, &port, &quorum],
+        )
+        .await?;
+        if let Some(password) = self.password {
+            self.tell(
+                &peer,
+                &["SENTINEL", "SET", MASTER_NAME, "auth-pass", password.expose()],
+            )
+            .await?;
+        }
+        for setting in &self.valid.sentinel.config {
+            self.tell(
+                &peer,
+                &["SENTINEL", "SET", MASTER_NAME, &setting.key, &setting.value],
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn set_redis(&self, key: &SettingKey, memory: &mut Memory) -> Result<(), Error> {
+        let peer = self.redis(&key.pod)?;
+        let result = self.tell(&peer, &["CONFIG", "SET", &key.name, &key.value]).await;
+        if result.is_ok() {
+            let shown = self.servers.ask(&peer, &["CONFIG", "GET", &key.name]).await?;
+            memory.settle(key.clone(), Outcome::Shown(second_text(&shown)));
+        }
+        settle_refusal(&result, key, memory);
+        result
+    }
+
+    async fn set_sentinel(&self, key: &SettingKey, memory: &mut Memory) -> Result<(), Error> {
+        let peer = self.sentinel(&key.pod)?;
+        let result = self
+            .tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &key.name, &key.value])
+            .await;
+        if result.is_ok() {
+            let shown = self
+                .servers
+                .ask(&peer, &["SENTINEL", "MASTER", MASTER_NAME])
+                .await?;
+            memory.settle(key.clone(), Outcome::Shown(field(&shown, &key.name)));
+        }
+        settle_refusal(&result, key, memory);
+        result
+    }
+
+    fn redis(&self, pod: &str) -> Result<Peer, Error> {
+        let node = self
+            .observed
+            .redis
+            .iter()
+            .map(|node| &node.pod)
+            .find(|facts| facts.name == pod);
+        node.and_then(|facts| redis_peer(self.valid, facts, self.password))
+            .ok_or_else(|| gone(pod))
+    }
+
+    fn sentinel(&self, pod: &str) -> Result<Peer, Error> {
+        let node = self
+            .observed
+            .sentinels
+            .iter()
+            .map(|node| &node.pod)
+            .find(|facts| facts.name == pod);
+        node.and_then(sentinel_peer).ok_or_else(|| gone(pod))
+    }
+
+    async fn tell(&self, peer: &Peer, command: &[&str]) -> Result<(), Error> {
+        self.servers.ask(peer, command).await.map(|_| ())
+    }
+}
+
+fn gone(pod: &str) -> Error {
+    Error::Broken(format!("{pod} is gone"))
+}
+
+/// A setting that the server refused is not sent again to the same process.
+fn settle_refusal(result: &Result<(), Error>, key: &SettingKey, memory: &mut Memory) {
+    if let Err(Error::Server(text)) = result {
+        memory.settle(key.clone(), Outcome::Refused(text.clone()));
+    }
+}
+
+fn second_text(reply: &Reply) -> Option<String> {
+    match reply {
+        Reply::List(items) => match items.get(1) {
+            Some(Reply::Text(text)) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The value after `name` in a flat list of names and values.
+fn field(reply: &Reply, name: &str) -> Option<String> {
+    let Reply::List(items) = reply else { return None };
+    let pairs = items.chunks(2).find_map(|pair| match pair {
+        [Reply::Text(key), Reply::Text(value)] if key == name => Some(value.clone()),
+        _ => None,
+    });
+    pairs
+}

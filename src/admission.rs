@@ -1,0 +1,169 @@
+//! The webhook's answers, from the defaults and rules of [`crate::api`].
+
+use json_patch::Patch;
+use serde_json::Value;
+use webhook::{Admit, Operation, Request, Verdict};
+
+use crate::api::defaults::{self, Images};
+use crate::api::{KIND, Problem, RedisFailoverSpec, parse, rules};
+
+#[cfg(test)]
+mod tests;
+
+/// Answers admission reviews of `RedisFailover`s.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    images: Images,
+}
+
+impl Admission {
+    /// Answers with these images for specs that name none.
+    #[must_use]
+    pub fn new(images: Images) -> Self {
+        Self { images }
+    }
+}
+
+impl Admit for Admission {
+    fn mutate(&self, request: &Request) -> Verdict {
+        match request.object.as_ref().filter(|_| concerns(request)) {
+            Some(object) => Verdict::allow().with_patch(patch(object, &self.images)),
+            None => Verdict::allow(),
+        }
+    }
+
+    fn validate(&self, request: &Request) -> Verdict {
+        let Some(object) = request.object.as_ref().filter(|_| concerns(request)) else {
+            return Verdict::allow();
+        };
+        let old = request
+            .old_object
+            .as_ref()
+            .filter(|_| request.operation == Operation::Update);
+        let judged = judge(object, old, &self.images);
+        let verdict = match refusal(&judged.name, &judged.problems) {
+            Some(text) => Verdict::deny(text),
+            None => Verdict::allow(),
+        };
+        verdict.with_warnings(judged.warnings.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// Whether a request can be refused at all: creations and updates of the object itself.
+fn concerns(request: &Request) -> bool {
+    matches!(request.operation, Operation::Create | Operation::Update) && request.sub_resource.is_none()
+}
+
+/// The patch that fills the defaults into an object.
+#[must_use]
+pub fn patch(object: &Value, images: &Images) -> Patch {
+    let mut filled = object.clone();
+    if let Some(fields) = filled.as_object_mut()
+        && !is_deleted(object)
+    {
+        defaults::fill(fields.entry("spec").or_insert(Value::Null), images);
+    }
+    json_patch::diff(object, &filled)
+}
+
+/// What the rules say of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// The object's name, as messages call it.
+    pub name: String,
+    /// Reasons to refuse it.
+    pub problems: Vec<Problem>,
+    /// Things that the user should know.
+    pub warnings: Vec<Problem>,
+}
+
+/// Judges an object as it would be stored, against the one that is stored.
+///
+/// An object that is being deleted, and an update that leaves the spec as it was, always pass: finalizers, labels
+/// and annotations are never held up.
+#[must_use]
+pub fn judge(object: &Value, old: Option<&Value>, images: &Images) -> Judged {
+    let name = name(object);
+    let old_spec = old.map(|old| old.get("spec").cloned().unwrap_or_default());
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    if is_deleted(object) || old_spec.as_ref() == Some(&spec) {
+        return Judged {
+            name,
+            ..Judged::default()
+        };
+    }
+    defaults::fill(&mut spec, images);
+    let old_spec = old_spec.map(|mut old| {
+        defaults::fill(&mut old, images);
+        old
+    });
+    let typed = match parse::spec(&spec) {
+        Ok(typed) => typed,
+        Err(problem) => {
+            let is_old = old_spec.is_some_and(|old| parse::spec(&old).as_ref() == Err(&problem));
+            let (problems, warnings) = if is_old {
+                (vec![], vec![problem])
+            } else {
+                (vec![problem], vec![])
+            };
+            return Judged {
+                name,
+                problems,
+                warnings,
+            };
+        }
+    };
+    // A stored spec that cannot be read excuses nothing: against an empty one, all fields count as changed.
+    let old = old_spec.map(|old| parse::spec(&old).unwrap_or_else(|_| RedisFailoverSpec::default()));
+    let rules::Verdict {
+        mut problems,
+        mut warnings,
+    } = rules::check(&name, &typed, old.as_ref());
+    problems.sort();
+    warnings.sort();
+    Judged {
+        name,
+        problems,
+        warnings,
+    }
+}
+
+/// The text of a refusal: one problem in one line, several each on its own.
+#[must_use]
+pub fn refusal(name: &str, problems: &[Problem]) -> Option<String> {
+    match problems {
+        [] => None,
+        [problem] => Some(format!("{KIND} {name:?} is not valid: {problem}")),
+        problems => {
+            let lines: String = problems.iter().map(|problem| format!("\n- {problem}")).collect();
+            Some(format!(
+                "{KIND} {name:?} is not valid, {} problems:{lines}",
+                problems.len()
+            ))
+        }
+    }
+}
+
+/// The name; before Kubernetes has made one from `generateName`, one of the same length.
+fn name(object: &Value) -> String {
+    let field = |key| {
+        object
+            .get("metadata")
+            .and_then(|metadata| metadata.get(key))
+            .and_then(Value::as_str)
+    };
+    match (
+        field("name").unwrap_or_default(),
+        field("generateName").unwrap_or_default(),
+    ) {
+        ("", "") => String::new(),
+        ("", prefix) => format!("{prefix}xxxxx"),
+        (name, _) => name.to_owned(),
+    }
+}
+
+fn is_deleted(object: &Value) -> bool {
+    object
+        .pointer("/metadata/deletionTimestamp")
+        .is_some_and(|time| !time.is_null())
+}

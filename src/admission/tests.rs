@@ -1,0 +1,181 @@
+use serde_json::json;
+
+use super::*;
+
+fn object(spec: Value) -> Value {
+    json!({"apiVersion": "storage.spotahome.com/v1", "kind": "RedisFailover", "metadata": {"name": "x"}, "spec": spec})
+}
+
+fn request(operation: &str, object: Option<Value>, old: Option<Value>) -> Request {
+    serde_json::from_value(json!({
+        "uid": "1",
+        "kind": {"group": "storage.spotahome.com", "version": "v1", "kind": "RedisFailover"},
+        "operation": operation,
+        "object": object,
+        "oldObject": old,
+    }))
+    .unwrap()
+}
+
+fn validate(request: &Request) -> Verdict {
+    Admission::default().validate(request)
+}
+
+fn mutated(object: &Value) -> Value {
+    let verdict = Admission::default().mutate(&request("CREATE", Some(object.clone()), None));
+    let Verdict::Allow {
+        patch: Some(patch), ..
+    } = verdict
+    else {
+        panic!("{verdict:?}")
+    };
+    let mut object = object.clone();
+    json_patch::patch(&mut object, &patch).unwrap();
+    object
+}
+
+fn bad() -> Value {
+    object(json!({"redis": {"customConfig": ["port 1"]}}))
+}
+
+#[test]
+fn mutate_fills_defaults_and_nothing_twice() {
+    let mut minimal = object(json!({}));
+    minimal.as_object_mut().unwrap().remove("spec");
+    let once = mutated(&minimal);
+    assert_eq!(once["spec"]["redis"]["replicas"], 3);
+    assert!(patch(&once, &Images::default()).is_empty());
+}
+
+#[test]
+fn mutate_passes_what_it_cannot_read() {
+    for odd in [
+        json!("x"),
+        json!([]),
+        object(json!("x")),
+        object(json!({"redis": [1]})),
+    ] {
+        assert!(
+            Admission::default()
+                .mutate(&request("CREATE", Some(odd), None))
+                .is_allowed()
+        );
+    }
+    let removed = mutated(&object(json!({"redis": 7})));
+    assert_eq!(removed["spec"]["redis"], 7);
+}
+
+#[test]
+fn a_good_object_passes() {
+    assert_eq!(
+        validate(&request("CREATE", Some(object(json!({}))), None)),
+        Verdict::allow()
+    );
+}
+
+#[test]
+fn one_problem_is_one_line() {
+    assert_eq!(
+        validate(&request("CREATE", Some(bad()), None)),
+        Verdict::deny(
+            "RedisFailover \"x\" is not valid: spec.redis.customConfig[0]: \"port 1\": belongs to the operator: \
+             it has a field of its own; remove it and use spec.redis.port"
+        )
+    );
+}
+
+#[test]
+fn several_problems_are_counted_and_sorted() {
+    let spec = json!({"redis": {"replicas": 0, "port": 0}, "sentinel": {"replicas": 2}});
+    let expected = Verdict::deny(
+        "RedisFailover \"x\" is not valid, 2 problems:\n\
+         - spec.redis.port: \"0\": is not a port; choose one from 1 to 65535\n\
+         - spec.redis.replicas: \"0\": is below 1; choose at least 1",
+    );
+    let warning = "spec.sentinel.replicas: \"2\": survives no more failures than 1 would; \
+                   choose an odd number, for example 3";
+    let verdict = validate(&request("CREATE", Some(object(spec)), None));
+    assert_eq!(verdict, expected.with_warnings(vec![warning.to_owned()]));
+}
+
+#[test]
+fn a_wrong_type_is_refused_politely() {
+    let verdict = validate(&request(
+        "CREATE",
+        Some(object(json!({"redis": {"replicas": "3"}}))),
+        None,
+    ));
+    let text = "RedisFailover \"x\" is not valid: spec.redis.replicas: \"3\": is a text, but must be a whole number; \
+                write it without quotes and fraction";
+    assert_eq!(verdict, Verdict::deny(text));
+}
+
+#[test]
+fn deletions_subresources_and_connections_pass() {
+    assert_eq!(validate(&request("DELETE", None, Some(bad()))), Verdict::allow());
+    assert_eq!(validate(&request("CONNECT", None, None)), Verdict::allow());
+    for part in ["status", "scale"] {
+        let mut request = request("UPDATE", Some(bad()), Some(object(json!({}))));
+        request.sub_resource = Some(part.to_owned());
+        assert_eq!(validate(&request), Verdict::allow());
+        assert_eq!(Admission::default().mutate(&request), Verdict::allow());
+    }
+}
+
+#[test]
+fn an_object_that_is_being_deleted_passes() {
+    let mut leaving = bad();
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(
+        validate(&request("UPDATE", Some(leaving.clone()), Some(object(json!({}))))),
+        Verdict::allow()
+    );
+    assert!(patch(&leaving, &Images::default()).is_empty());
+}
+
+#[test]
+fn an_update_of_metadata_alone_passes() {
+    let mut finalized = bad();
+    finalized["metadata"]["finalizers"] = json!(["a/b"]);
+    assert_eq!(
+        validate(&request("UPDATE", Some(finalized), Some(bad()))),
+        Verdict::allow()
+    );
+}
+
+#[test]
+fn an_old_fault_does_not_hold_up_another_change() {
+    let mut scaled = bad();
+    scaled["spec"]["redis"]["replicas"] = json!(5);
+    let verdict = validate(&request("UPDATE", Some(scaled), Some(bad())));
+    let Verdict::Allow { warnings, .. } = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!(warnings.len(), 1);
+    let malformed = |replicas: i32| object(json!({"redis": {"image": 7, "replicas": replicas}}));
+    assert!(validate(&request("UPDATE", Some(malformed(2)), Some(malformed(3)))).is_allowed());
+    let worse = object(json!({"redis": {"image": 8}}));
+    assert!(!validate(&request("UPDATE", Some(worse), Some(malformed(3)))).is_allowed());
+}
+
+#[test]
+fn an_unreadable_old_spec_excuses_nothing() {
+    assert!(!validate(&request("UPDATE", Some(bad()), Some(object(json!({"redis": 7}))))).is_allowed());
+    assert!(
+        validate(&request(
+            "UPDATE",
+            Some(object(json!({}))),
+            Some(object(json!("x")))
+        ))
+        .is_allowed()
+    );
+}
+
+#[test]
+fn a_generated_name_is_judged_by_its_length() {
+    let mut generated = object(json!({}));
+    generated["metadata"] = json!({"generateName": "a".repeat(43)});
+    assert!(validate(&request("CREATE", Some(generated.clone()), None)).is_allowed());
+    generated["metadata"] = json!({"generateName": "a".repeat(44)});
+    assert!(!validate(&request("CREATE", Some(generated), None)).is_allowed());
+}

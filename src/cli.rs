@@ -1,0 +1,213 @@
+//! The command line. Flags of the Go operator are accepted with one dash or two, as Go's parser took them.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use regex::Regex;
+
+use crate::api::defaults::{EXPORTER_IMAGE, Images, REDIS_IMAGE};
+
+/// Operator and admission webhook for Redis and Valkey with Sentinel.
+#[derive(Debug, Parser)]
+#[command(name = "redis-operator", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of `run`.
+    #[command(flatten)]
+    pub run: Settings,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator and its webhook (the default).
+    Run(Box<Settings>),
+    /// Print the CustomResourceDefinition.
+    Crd,
+    /// Judge manifests as the webhook would; exit code 1 if one is refused.
+    Validate {
+        /// Files with one or more YAML or JSON documents; `-` is standard input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings of a running operator.
+#[derive(Clone, Debug, Args)]
+pub struct Settings {
+    /// Image of servers whose spec names none.
+    #[arg(long, env = "REDIS_IMAGE", default_value = REDIS_IMAGE)]
+    pub redis_image: String,
+    /// Image of exporters whose spec names none.
+    #[arg(long, env = "EXPORTER_IMAGE", default_value = EXPORTER_IMAGE)]
+    pub exporter_image: String,
+    /// Namespaces whose `RedisFailovers` this operator handles, as a regular expression.
+    #[arg(long, default_value = ".*")]
+    pub supported_namespaces_regex: Regex,
+    /// Address of /metrics, /healthz and /readyz (plain HTTP).
+    #[arg(long, default_value = ":9710", value_parser = listen_address)]
+    pub listen_address: SocketAddr,
+    /// Path of the metrics.
+    #[arg(long, default_value = "/metrics", value_parser = http_path)]
+    pub metrics_path: String,
+    /// `RedisFailovers` handled at once.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// Run outside the cluster, with a kubeconfig and without the webhook.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub development: bool,
+    /// Kubeconfig to use with --development; the usual places where it is not given.
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Log level, or a list such as `info,kube=debug`.
+    #[arg(long, default_value = "info")]
+    pub log_level: String,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Serve no webhook.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub no_webhook: bool,
+    /// Address of the webhook (HTTPS).
+    #[arg(long, default_value = ":8443", value_parser = listen_address)]
+    pub webhook_listen_address: SocketAddr,
+    /// Service through which the API server calls the webhook; its certificate is issued for this name.
+    #[arg(long, default_value = "redisoperator-webhook")]
+    pub webhook_service: String,
+    /// Service that leads to the webhook before this replica is ready, for its own readiness check.
+    #[arg(long, default_value = "redisoperator-webhook-probe")]
+    pub webhook_probe_service: String,
+    /// Name of the mutating and of the validating webhook configuration that get the CA bundle.
+    #[arg(long, default_value = "redisoperator")]
+    pub webhook_configuration: String,
+    /// Name of the Lease that the leader holds.
+    #[arg(long, default_value = "redisoperator")]
+    pub lease_name: String,
+    /// Namespace of this operator.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    pub namespace: String,
+    /// Name of this replica, unique among them.
+    #[arg(long, env = "POD_NAME", default_value = "redis-operator")]
+    pub pod_name: String,
+    /// Accepted and ignored: the client has no rate limit of its own.
+    #[arg(long, hide = true)]
+    pub k8s_cli_qps_limit: Option<String>,
+    /// Accepted and ignored: the client has no rate limit of its own.
+    #[arg(long, hide = true)]
+    pub k8s_cli_burstable_limit: Option<String>,
+}
+
+impl Settings {
+    /// The images for specs that name none.
+    #[must_use]
+    pub fn images(&self) -> Images {
+        Images {
+            redis: self.redis_image.clone(),
+            exporter: self.exporter_image.clone(),
+        }
+    }
+}
+
+/// Go takes `-flag` for `--flag`; a single letter stays what it is.
+pub fn two_dashes(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    arguments.map(|argument| match argument.to_str() {
+        Some(text) if is_go_flag(text) => OsString::from(format!("-{text}")),
+        _ => argument,
+    })
+}
+
+fn is_go_flag(text: &str) -> bool {
+    let mut letters = text.chars();
+    letters.next() == Some('-')
+        && letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && letters.next().is_some_and(|c| c != '=')
+}
+
+/// `:9710` as Go writes it, or a whole socket address.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') {
+        format!("[::]{text}")
+    } else {
+        text.to_owned()
+    };
+    whole
+        .parse()
+        .map_err(|_| format!("{text:?} is not an address; write `:9710` or `127.0.0.1:9710`"))
+}
+
+fn http_path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("a path starts with `/`".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(line: &str) -> Settings {
+        let words = std::iter::once("redis-operator")
+            .chain(line.split_whitespace())
+            .map(OsString::from);
+        let cli = Cli::try_parse_from(two_dashes(words)).unwrap();
+        match cli.command {
+            Some(Command::Run(settings)) => *settings,
+            None => cli.run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn go_flags_with_one_dash_or_two() {
+        for line in [
+            "-concurrency=5 -log-level debug -listen-address :9999 -development",
+            "--concurrency 5 --log-level=debug --listen-address=:9999 --development=true",
+            "run --concurrency 5 --log-level=debug --listen-address=:9999 --development",
+        ] {
+            let settings = settings(line);
+            assert_eq!(settings.concurrency, 5, "{line}");
+            assert_eq!(settings.log_level, "debug", "{line}");
+            assert_eq!(settings.listen_address.port(), 9999, "{line}");
+            assert!(settings.development, "{line}");
+        }
+        let quiet = settings(
+            "-k8s-cli-qps-limit=100 --k8s-cli-burstable-limit 100 -supported-namespaces-regex=^team-.*$",
+        );
+        assert!(
+            quiet.supported_namespaces_regex.is_match("team-a")
+                && !quiet.supported_namespaces_regex.is_match("kube")
+        );
+        assert!(!quiet.development);
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for line in [
+            "--supported-namespaces-regex=(",
+            "--concurrency=0",
+            "--listen-address=here",
+            "--metrics-path=metrics",
+        ] {
+            let words = ["redis-operator", line].map(OsString::from);
+            assert!(
+                Cli::try_parse_from(two_dashes(words.into_iter())).is_err(),
+                "{line}"
+            );
+        }
+    }
+}

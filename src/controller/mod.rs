@@ -1,0 +1,359 @@
+//! The reconcile loop: fill, check, build, apply, observe, plan, act, status.
+
+mod caches;
+mod password;
+mod state;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Resource, ResourceExt};
+use regex::Regex;
+use serde_json::json;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::act::servers::{Done, Hands};
+use crate::act::{apply, labels};
+use crate::api::defaults::{self, Images};
+use crate::api::{FIELD_MANAGER, GROUP, Identity, KIND, Problem, RedisFailoverStatus, VERSION, Valid, parse};
+use crate::desired;
+use crate::heal::{self, Plan};
+use crate::metrics::Metrics;
+use crate::notice::{self, Notice};
+use crate::observe::facts::Observed;
+use crate::observe::probe::observe;
+use crate::redis::Servers;
+use crate::secret::Password;
+use crate::status;
+
+pub use caches::{Caches, primary};
+use state::{State, States};
+
+/// Deadline of writing the status.
+const CALL: Duration = Duration::from_secs(5);
+/// How long to wait after an action failed, so that a broken server is not hammered.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How long to wait after a reconcile failed: doubled from the first to the last.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Why a reconcile could not get as far as a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An object could not be written.
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    /// The password could not be read.
+    #[error(transparent)]
+    Password(#[from] password::Error),
+    /// The status could not be written.
+    #[error("status: {0}")]
+    Status(String),
+    /// The watches have not delivered their first lists yet.
+    #[error("the caches are not filled yet")]
+    CachesIncomplete,
+}
+
+impl Error {
+    /// Fixed name, for log fields, event reasons and metric labels.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Apply(error) => error.reason(),
+            Self::Password(error) => error.reason(),
+            Self::Status(_) => "StatusNotWritten",
+            Self::CachesIncomplete => "CachesIncomplete",
+        }
+    }
+}
+
+/// Settings of the loop.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Images for specs that name none.
+    pub images: Images,
+    /// Namespaces to handle.
+    pub namespaces: Regex,
+    /// `RedisFailovers` handled at once.
+    pub concurrency: u16,
+    /// Name of this replica, for events.
+    pub me: String,
+}
+
+/// Everything that a reconcile needs.
+struct Context {
+    client: Client,
+    caches: Caches,
+    servers: Arc<crate::redis::real::Client>,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
+    states: States,
+    options: Options,
+}
+
+/// Runs the loop until `stop`, then lets reconciles that run come to their end.
+pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let (controller, caches) = Caches::start(&client);
+    let reporter = Reporter {
+        controller: FIELD_MANAGER.to_owned(),
+        instance: Some(options.me.clone()),
+    };
+    let objects = controller.store();
+    let concurrency = options.concurrency;
+    let context = Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        servers: Arc::new(crate::redis::real::Client::new(
+            crate::redis::real::Deadlines::default(),
+        )),
+        states: States::default(),
+        client,
+        caches,
+        metrics,
+        options,
+    });
+    let forgetful = Arc::clone(&context);
+    controller
+        .with_config(Config::default().concurrency(concurrency))
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile, |_, _, _| Action::requeue(RETRY.1), context)
+        .for_each(|_| {
+            forgetful.forget_gone(&objects.state());
+            std::future::ready(())
+        })
+        .await;
+}
+
+/// One pass over one object. Errors become a condition, an event and a growing pause: this never fails.
+async fn reconcile(
+    object: Arc<DynamicObject>,
+    context: Arc<Context>,
+) -> Result<Action, std::convert::Infallible> {
+    let identity = identify(&object);
+    if !context.options.namespaces.is_match(&identity.namespace)
+        || object.metadata.deletion_timestamp.is_some()
+    {
+        return Ok(Action::await_change());
+    }
+    let begun = Instant::now();
+    let state = context.states.of(&identity);
+    let mut state = state.lock().await;
+    state.recall(&object);
+    let (action, reason) = match steps(&object, identity.clone(), &context, &mut state).await {
+        Ok(action) => {
+            state.failures = 0;
+            (action, "Ok")
+        }
+        Err(error) => {
+            tracing::warn!(namespace = identity.namespace, name = identity.name, reason = error.reason(), %error, "reconcile failed");
+            (
+                failed(&object, &identity, &context, &mut state, &error).await,
+                error.reason(),
+            )
+        }
+    };
+    context.metrics.reconciled(reason, begun.elapsed());
+    Ok(action)
+}
+
+async fn steps(
+    object: &DynamicObject,
+    identity: Identity,
+    context: &Context,
+    state: &mut State,
+) -> Result<Action, Error> {
+    let now = Timestamp::now();
+    let generation = object.metadata.generation;
+    let valid = match check(object, identity.clone(), &context.options.images) {
+        Ok(valid) => valid,
+        Err(problems) => {
+            let status = status::of_problems(&problems, generation, &state.status, now);
+            context
+                .metrics
+                .cluster(&identity.namespace, &identity.name, false);
+            report(object, &identity, context, state, status, Vec::new()).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    let password = state.password.of(&context.client, &valid).await?;
+    if !context.caches.complete().await {
+        return Err(Error::CachesIncomplete);
+    }
+    let desired = desired::build(&valid, password.as_ref());
+    apply::apply(
+        &context.client,
+        &context.caches,
+        &identity,
+        &desired,
+        &mut state.applied,
+    )
+    .await?;
+    let mut observed = look(&valid, password.as_ref(), context).await;
+    observed.mark_outdated(desired.redis_template().as_deref());
+    let plan = heal::plan(&valid, &observed, &state.memory, now);
+    let done = act(&valid, &observed, &plan, password.as_ref(), context, state).await?;
+    state.memory.update(&plan, now);
+    let status = status::of_plan(&valid, generation, &observed, &plan, &state.status, now);
+    context
+        .metrics
+        .cluster(&identity.namespace, &identity.name, plan.healthy());
+    let failed = done.iter().any(|done| done.result.is_err());
+    report(
+        object,
+        &identity,
+        context,
+        state,
+        status,
+        notice::of_actions(&done),
+    )
+    .await?;
+    Ok(Action::requeue(if failed {
+        plan.look_again.max(AFTER_FAILURE)
+    } else {
+        plan.look_again
+    }))
+}
+
+fn identify(object: &DynamicObject) -> Identity {
+    Identity {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        labels: object.labels().clone(),
+        annotations: object.annotations().clone(),
+    }
+}
+
+/// Fill and check, as the webhook does.
+fn check(object: &DynamicObject, identity: Identity, images: &Images) -> Result<Valid, Vec<Problem>> {
+    let mut spec = object.data.get("spec").cloned().unwrap_or_else(|| json!({}));
+    defaults::fill(&mut spec, images);
+    let spec = parse::spec(&spec).map_err(|problem| vec![problem])?;
+    Valid::new(identity, spec)
+}
+
+async fn look(valid: &Valid, password: Option<&Password>, context: &Context) -> Observed {
+    let pods = context
+        .caches
+        .pods(&valid.identity.namespace, &valid.identity.name);
+    observe(&*context.servers as &dyn Servers, valid, &pods, password).await
+}
+
+async fn act(
+    valid: &Valid,
+    observed: &Observed,
+    plan: &Plan,
+    password: Option<&Password>,
+    context: &Context,
+    state: &mut State,
+) -> Result<Vec<Done>, Error> {
+    let hands = Hands {
+        servers: &*context.servers,
+        valid,
+        observed,
+        password,
+    };
+    let mut done = Vec::new();
+    for action in &plan.actions {
+        tracing::info!(
+            namespace = valid.identity.namespace,
+            name = valid.identity.name,
+            ?action,
+            "acting"
+        );
+        if let heal::Action::Label { pod, role } = action {
+            labels::set_role(&context.client, &valid.identity.namespace, pod, role).await?;
+        }
+        done.extend(hands.carry_out(action, &mut state.memory).await);
+    }
+    Ok(done)
+}
+
+/// Writes the status where it changed, and publishes what is news.
+async fn report(
+    object: &DynamicObject,
+    identity: &Identity,
+    context: &Context,
+    state: &mut State,
+    status: RedisFailoverStatus,
+    mut notices: Vec<Notice>,
+) -> Result<(), Error> {
+    notices.extend(notice::of_conditions(&state.status, &status));
+    if status != state.status {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(context.client.clone(), &identity.namespace, &primary());
+        let body = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": KIND,
+            "metadata": {"name": identity.name, "uid": identity.uid},
+            "status": status,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        match timeout(
+            CALL,
+            api.patch_status(&identity.name, &params, &Patch::Apply(&body)),
+        )
+        .await
+        {
+            Ok(Ok(_)) => state.status = status,
+            Ok(Err(kube::Error::Api(gone))) if gone.is_not_found() || gone.is_conflict() => return Ok(()),
+            Ok(Err(error)) => return Err(Error::Status(error.to_string())),
+            Err(_) => return Err(Error::Status("no answer from the API server in time".to_owned())),
+        }
+    }
+    state
+        .publisher
+        .publish(&context.recorder, &object.object_ref(&primary()), notices)
+        .await;
+    Ok(())
+}
+
+/// Tells of a failed reconcile and says when to try again.
+async fn failed(
+    object: &DynamicObject,
+    identity: &Identity,
+    context: &Context,
+    state: &mut State,
+    error: &Error,
+) -> Action {
+    context
+        .metrics
+        .cluster(&identity.namespace, &identity.name, false);
+    let pause = RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(state.failures.min(6)));
+    state.failures += 1;
+    if !matches!(error, Error::CachesIncomplete | Error::Status(_)) {
+        let status = status::of_error(
+            error.reason(),
+            &error.to_string(),
+            object.metadata.generation,
+            &state.status,
+            Timestamp::now(),
+        );
+        let notice = Notice {
+            warning: true,
+            reason: error.reason().to_owned(),
+            note: error.to_string(),
+        };
+        if let Err(error) = report(object, identity, context, state, status, vec![notice]).await {
+            tracing::warn!(reason = error.reason(), %error, "cannot tell of a failed reconcile");
+        }
+    }
+    Action::requeue(pause)
+}
+
+impl Context {
+    /// Forgets what belonged to objects that are gone.
+    fn forget_gone(&self, objects: &[Arc<DynamicObject>]) {
+        for gone in self.states.retain(|uid| {
+            objects
+                .iter()
+                .any(|object| object.metadata.uid.as_deref() == Some(uid))
+        }) {
+            self.metrics.forget(&gone.namespace, &gone.name);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What the planner must remember between two looks at one `RedisFailover`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Action, Plan};
+
+/// A setting of one process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SettingKey {
+    /// The pod.
+    pub pod: String,
+    /// The process: redis' run id, Sentinel's id and what it monitors. A restarted process has another.
+    pub process: String,
+    /// Name of the setting.
+    pub name: String,
+    /// Its value as wanted.
+    pub value: String,
+}
+
+/// What came of a change of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done; this is how the server shows the value since, where it shows it at all.
+    Shown(Option<String>),
+    /// The server refused, with its words.
+    Refused(String),
+}
+
+/// Left behind by earlier looks. Lost when the operator restarts, which costs a repetition and nothing else.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Pod of the last master, from the status: survives restarts of the operator.
+    pub last_master: Option<String>,
+    /// Since when there has been no master.
+    pub masterless_since: Option<Timestamp>,
+    /// Since when the present master has been there.
+    pub stable_since: Option<Timestamp>,
+    /// Settings that were sent.
+    pub settings: BTreeMap<SettingKey, Outcome>,
+}
+
+impl Memory {
+    /// Takes up what a look at `now` showed.
+    pub fn update(&mut self, plan: &Plan, now: Timestamp) {
+        match &plan.master {
+            Some(master) => {
+                if self.last_master.as_deref() != Some(&master.pod) || self.stable_since.is_none() {
+                    self.stable_since = Some(now);
+                }
+                self.last_master = Some(master.pod.clone());
+                self.masterless_since = None;
+            }
+            None => {
+                self.stable_since = None;
+                self.masterless_since.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Takes up what came of a change of a setting.
+    pub fn settle(&mut self, key: SettingKey, outcome: Outcome) {
+        self.settings
+            .retain(|old, _| old.pod != key.pod || old.process == key.process);
+        self.settings.insert(key, outcome);
+    }
+
+    /// How long there has been no master.
+    #[must_use]
+    pub fn masterless_for(&self, now: Timestamp) -> Duration {
+        since(self.masterless_since, now)
+    }
+
+    /// How long the present master has been there.
+    #[must_use]
+    pub fn stable_for(&self, now: Timestamp) -> Duration {
+        since(self.stable_since, now)
+    }
+}
+
+fn since(start: Option<Timestamp>, now: Timestamp) -> Duration {
+    start
+        .and_then(|start| Duration::try_from(now.duration_since(start)).ok())
+        .unwrap_or_default()
+}
+
+impl Action {
+    /// The pod that it acts on.
+    #[must_use]
+    pub fn pod(&self) -> &str {
+        match self {
+            Self::Promote { pod, .. }
+            | Self::Follow { pod, .. }
+            | Self::Label { pod, .. }
+            | Self::Monitor { pod, .. } => pod,
+            Self::SetRedis(key) | Self::SetSentinel(key) => &key.pod,
+        }
+    }
+}

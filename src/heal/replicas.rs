@@ -1,0 +1,117 @@
+//! Every other server follows the master; the role labels say who is who.
+
+use super::master::holds_data;
+use super::{Action, Finding, Master};
+use crate::api::Valid;
+use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
+
+/// Role labels that are wrong, the old master's first: the Service of the master never has two endpoints.
+pub(super) fn labels(observed: &Observed, master: &Master) -> Vec<Action> {
+    let mut wrong: Vec<Action> = observed
+        .redis
+        .iter()
+        .map(|node| {
+            (
+                node,
+                if node.pod.name == master.pod {
+                    "master"
+                } else {
+                    "slave"
+                },
+            )
+        })
+        .filter(|(node, role)| node.pod.role_label.as_deref() != Some(role))
+        .map(|(node, role)| Action::Label {
+            pod: node.pod.name.clone(),
+            role,
+        })
+        .collect();
+    wrong.sort_by_key(|action| matches!(action, Action::Label { role: "master", .. }));
+    wrong
+}
+
+/// Servers that follow nobody or somebody else, and whether all is in sync.
+pub(super) fn plan(
+    valid: &Valid,
+    observed: &Observed,
+    master: &RedisNode,
+    place: &Master,
+) -> (Vec<Action>, Finding) {
+    let mut actions = Vec::new();
+    let mut behind = Vec::new();
+    let mut in_sync = 0;
+    for node in observed
+        .redis
+        .iter()
+        .filter(|node| node.pod.name != place.pod && !node.pod.terminating)
+    {
+        match judge(node, master, place) {
+            Verdict::InSync => in_sync += 1,
+            Verdict::Follow => {
+                actions.push(Action::Follow {
+                    pod: node.pod.name.clone(),
+                    master: place.address.clone(),
+                });
+                behind.push(format!("{} is told to follow the master", node.pod.name));
+            }
+            Verdict::Behind(why) => behind.push(format!("{} {why}", node.pod.name)),
+        }
+    }
+    let wanted = valid.redis.replicas - 1;
+    let finding = if in_sync >= wanted && behind.is_empty() {
+        Finding::good("InSync", format!("{in_sync} of {wanted} replicas are in sync"))
+    } else {
+        let details = if behind.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", behind.join(", "))
+        };
+        Finding::bad(
+            "ReplicasMissing",
+            format!("{in_sync} of {wanted} replicas are in sync{details}"),
+        )
+    };
+    (actions, finding)
+}
+
+enum Verdict {
+    InSync,
+    Follow,
+    Behind(String),
+}
+
+fn judge(node: &RedisNode, master: &RedisNode, place: &Master) -> Verdict {
+    let facts = match (&node.server, &node.pod.waiting) {
+        (Ok(facts), _) => facts,
+        (Err(_), Some(waiting)) => return Verdict::Behind(format!("does not run: {waiting}")),
+        (Err(silence), None) => return Verdict::Behind(format!("does not answer: {silence}")),
+    };
+    match &facts.role {
+        Role::Replica {
+            source,
+            link_up,
+            syncing,
+        } if *source == place.address => {
+            if *link_up && !syncing {
+                Verdict::InSync
+            } else {
+                Verdict::Behind("is syncing".to_owned())
+            }
+        }
+        Role::Replica { .. } if !empty_over_data(master, facts) => Verdict::Follow,
+        Role::Replica { .. } => Verdict::Behind(format!(
+            "holds {} keys but the master {} is empty: it is left alone so that nothing is lost",
+            facts.keys, place.pod
+        )),
+        Role::Master { .. } => Verdict::Behind("says that it is master too".to_owned()),
+    }
+}
+
+/// A server with data never becomes the replica of an empty one: the first sync would wipe it.
+fn empty_over_data(master: &RedisNode, facts: &ServerFacts) -> bool {
+    holds_data(facts)
+        && master
+            .server
+            .as_ref()
+            .is_ok_and(|master| !holds_data(master) && master.offset == 0)
+}

@@ -1,0 +1,155 @@
+//! The Sentinels monitor the master, know one another, and have the right quorum.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Action, Finding, Master, Memory, SettingKey};
+use crate::api::Valid;
+use crate::observe::facts::{Monitored, Observed, Role, SentinelFacts, SentinelNode};
+
+/// A Sentinel asks a master for its replicas when it begins to monitor it, and then every 10 s only. So it is told of
+/// a new master when the replicas are there, but after this time at the latest.
+const WAIT_FOR_REPLICAS: Duration = Duration::from_secs(5);
+
+/// What a Sentinel monitors, if it answers and monitors anything.
+pub(super) fn monitored(node: &SentinelNode) -> Option<&Monitored> {
+    node.server
+        .as_ref()
+        .ok()
+        .and_then(|facts| facts.monitored.as_ref())
+        .filter(|_| !node.pod.terminating)
+}
+
+/// The address that stands in a fresh sentinel.conf and redis.conf, and means "nobody yet".
+pub(super) fn is_loopback(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+pub(super) fn plan(
+    valid: &Valid,
+    observed: &Observed,
+    memory: &Memory,
+    master: &Master,
+    now: Timestamp,
+) -> (Vec<Action>, Finding) {
+    let may_point =
+        replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
+    let mut actions = Vec::new();
+    let mut astray = Vec::new();
+    let mut agreeing = 0;
+    for node in observed.sentinels.iter().filter(|node| !node.pod.terminating) {
+        match judge(valid, observed, node, master) {
+            Verdict::Agrees => agreeing += 1,
+            Verdict::Point { replace } if may_point => {
+                actions.push(Action::Monitor {
+                    pod: node.pod.name.clone(),
+                    master: master.address.clone(),
+                    quorum: valid.sentinel.quorum(),
+                    replace,
+                });
+                astray.push(format!("{} is told of the master", node.pod.name));
+            }
+            Verdict::Point { .. } => astray.push(format!(
+                "{} is told once the replicas are connected",
+                node.pod.name
+            )),
+            Verdict::Set(key) => {
+                astray.push(format!("{} is told the quorum", node.pod.name));
+                actions.push(Action::SetSentinel(key));
+            }
+            Verdict::Astray(why) => astray.push(format!("{} {why}", node.pod.name)),
+        }
+    }
+    (actions, finding(valid, agreeing, &astray))
+}
+
+fn finding(valid: &Valid, agreeing: i32, astray: &[String]) -> Finding {
+    let wanted = valid.sentinel.replicas;
+    if agreeing >= wanted && astray.is_empty() {
+        return Finding::good(
+            "Agreed",
+            format!("{agreeing} of {wanted} Sentinels agree on the master and know one another"),
+        );
+    }
+    let details = if astray.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", astray.join(", "))
+    };
+    let enough = agreeing >= valid.sentinel.quorum().max(wanted / 2 + 1);
+    let reason = if enough { "SentinelsMissing" } else { "NoQuorum" };
+    Finding::bad(
+        reason,
+        format!("{agreeing} of {wanted} Sentinels agree on the master{details}"),
+    )
+}
+
+enum Verdict {
+    Agrees,
+    Point { replace: bool },
+    Set(SettingKey),
+    Astray(String),
+}
+
+fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Master) -> Verdict {
+    let facts = match (&node.server, &node.pod.waiting) {
+        (Ok(facts), _) => facts,
+        (Err(_), Some(waiting)) => return Verdict::Astray(format!("does not run: {waiting}")),
+        (Err(silence), None) => return Verdict::Astray(format!("does not answer: {silence}")),
+    };
+    let Some(seen) = &facts.monitored else {
+        return Verdict::Point { replace: false };
+    };
+    if seen.host != master.address.host || seen.port != master.address.port {
+        let ours = observed
+            .redis
+            .iter()
+            .any(|node| node.pod.ip.as_deref() == Some(&seen.host));
+        return if ours && seen.port == valid.redis.port {
+            Verdict::Astray(format!(
+                "still names {}:{}; the other Sentinels tell it",
+                seen.host, seen.port
+            ))
+        } else if seen.flags.contains("failover_in_progress") {
+            Verdict::Astray("fails over".to_owned())
+        } else {
+            Verdict::Point { replace: true }
+        };
+    }
+    if seen.quorum != valid.sentinel.quorum() {
+        return Verdict::Set(quorum_setting(valid, node, facts));
+    }
+    let peers = u32::try_from(valid.sentinel.replicas - 1).unwrap_or_default();
+    let replicas = u32::try_from(valid.redis.replicas - 1).unwrap_or_default();
+    if seen.peers != peers || seen.replicas != replicas {
+        return Verdict::Astray(format!(
+            "knows {} of {peers} other Sentinels and {} of {replicas} replicas",
+            seen.peers, seen.replicas
+        ));
+    }
+    Verdict::Agrees
+}
+
+fn quorum_setting(valid: &Valid, node: &SentinelNode, facts: &SentinelFacts) -> SettingKey {
+    SettingKey {
+        pod: node.pod.name.clone(),
+        process: facts.id.clone(),
+        name: "quorum".to_owned(),
+        value: valid.sentinel.quorum().to_string(),
+    }
+}
+
+/// All wanted replicas are connected to the master.
+fn replicas_connected(valid: &Valid, observed: &Observed, master: &Master) -> bool {
+    let facts = observed
+        .redis
+        .iter()
+        .find(|node| node.pod.name == master.pod)
+        .and_then(|n| n.server.as_ref().ok());
+    let connected = match facts.map(|facts| &facts.role) {
+        Some(Role::Master { replicas }) => replicas.len(),
+        _ => 0,
+    };
+    usize::try_from(valid.redis.replicas - 1).is_ok_and(|wanted| connected >= wanted)
+}

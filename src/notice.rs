@@ -1,0 +1,158 @@
+//! Kubernetes events: what the operator did, and every turn of a condition. Deciding is pure, publishing is thin.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder};
+use tokio::time::{Instant, timeout};
+
+use crate::act::servers::Done;
+use crate::api::RedisFailoverStatus;
+use crate::heal::Action;
+
+/// The same event is not published again within this time.
+const QUIET: Duration = Duration::from_secs(60);
+/// Deadline of publishing one event.
+const CALL: Duration = Duration::from_secs(5);
+/// Longest note that the API server takes, in bytes.
+const NOTE: usize = 1024;
+
+/// One event to be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Notice {
+    /// Something is wrong.
+    pub warning: bool,
+    /// Fixed name.
+    pub reason: String,
+    /// For the person on call.
+    pub note: String,
+}
+
+/// Events that tell what was done.
+#[must_use]
+pub fn of_actions(done: &[Done]) -> Vec<Notice> {
+    let mut notices: Vec<Notice> = Vec::new();
+    let mut settings: Vec<(String, Vec<&str>)> = Vec::new();
+    for Done { action, result } in done {
+        if let Err(error) = result {
+            let note = format!("{} failed: {error}", describe(action));
+            notices.push(Notice {
+                warning: true,
+                reason: error.reason().to_owned(),
+                note,
+            });
+            continue;
+        }
+        match action {
+            Action::SetRedis(key) | Action::SetSentinel(key) => {
+                let text = format!("{} {}", key.name, key.value);
+                match settings.iter_mut().find(|(known, _)| *known == text) {
+                    Some((_, pods)) => pods.push(&key.pod),
+                    None => settings.push((text, vec![&key.pod])),
+                }
+            }
+            Action::Promote { .. } => notices.push(good("MasterPromoted", describe(action))),
+            Action::Follow { .. } => notices.push(good("ReplicaPointed", describe(action))),
+            Action::Monitor { .. } => notices.push(good("SentinelPointed", describe(action))),
+            Action::Label { .. } => {}
+        }
+    }
+    let set = settings
+        .iter()
+        .map(|(text, pods)| good("SettingApplied", format!("set `{text}` on {}", pods.join(", "))));
+    notices.extend(set);
+    notices
+}
+
+/// Events that tell of conditions that turned. A condition that begins as false is no news: the first start is.
+#[must_use]
+pub fn of_conditions(old: &RedisFailoverStatus, new: &RedisFailoverStatus) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    for condition in &new.conditions {
+        let before = old
+            .conditions
+            .iter()
+            .find(|c| c.type_ == condition.type_)
+            .map(|c| c.status.as_str());
+        let turned = before != Some(condition.status.as_str());
+        let first_and_false =
+            before.is_none() && condition.status == "False" && condition.type_ != crate::status::SPEC_VALID;
+        let first_and_dull = before.is_none() && condition.type_ != crate::status::READY;
+        if !turned || first_and_false || (first_and_dull && condition.status == "True") {
+            continue;
+        }
+        notices.push(Notice {
+            warning: condition.status == "False",
+            reason: condition.reason.clone(),
+            note: format!(
+                "{} is {}: {}",
+                condition.type_,
+                condition.status.to_lowercase(),
+                condition.message
+            ),
+        });
+    }
+    notices
+}
+
+fn good(reason: &str, note: String) -> Notice {
+    Notice {
+        warning: false,
+        reason: reason.to_owned(),
+        note,
+    }
+}
+
+fn describe(action: &Action) -> String {
+    match action {
+        Action::Promote { pod, why } => format!("promoted {pod} to master: {why}"),
+        Action::Follow { pod, master } => format!("told {pod} to follow the master {master}"),
+        Action::Label { pod, role } => format!("labelled {pod} as {role}"),
+        Action::Monitor { pod, master, .. } => format!("told Sentinel {pod} to monitor the master {master}"),
+        Action::SetRedis(key) | Action::SetSentinel(key) => {
+            format!("set `{} {}` on {}", key.name, key.value, key.pod)
+        }
+    }
+}
+
+/// Publishes events of one `RedisFailover`, each at most once a minute.
+#[derive(Debug, Default)]
+pub struct Publisher(HashMap<Notice, Instant>);
+
+impl Publisher {
+    /// Publishes what was not published lately. A lost event is logged and never stops the work.
+    pub async fn publish(&mut self, recorder: &Recorder, about: &ObjectReference, notices: Vec<Notice>) {
+        self.0.retain(|_, at| at.elapsed() < QUIET);
+        for notice in notices {
+            if self.0.contains_key(&notice) {
+                continue;
+            }
+            let event = Event {
+                type_: if notice.warning {
+                    EventType::Warning
+                } else {
+                    EventType::Normal
+                },
+                reason: notice.reason.clone(),
+                note: Some(cut(&notice.note)),
+                action: "Reconcile".to_owned(),
+                secondary: None,
+            };
+            match timeout(CALL, recorder.publish(&event, about)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, reason = notice.reason, "cannot publish an event"),
+                Err(_) => tracing::warn!(reason = notice.reason, "publishing an event took too long"),
+            }
+            self.0.insert(notice, Instant::now());
+        }
+    }
+}
+
+fn cut(note: &str) -> String {
+    let end = (0..=NOTE.min(note.len()))
+        .rev()
+        .find(|end| note.is_char_boundary(*end))
+        .unwrap_or(0);
+    note[..end].to_owned()
+}

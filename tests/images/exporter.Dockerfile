@@ -1,0 +1,5 @@
+FROM scratch
+COPY . /
+USER 65532:65532
+EXPOSE 9121
+ENTRYPOINT ["/exporter"]

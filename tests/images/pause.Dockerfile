@@ -1,0 +1,4 @@
+FROM scratch
+COPY . /
+USER 65535:65535
+ENTRYPOINT ["/pause"]

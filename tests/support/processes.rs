@@ -1,0 +1,155 @@
+//! Real servers on loopback addresses, and waiting for them.
+//!
+//! Each server gets an address of its own in 127.0.0.0/8, so many of them share one port, as pods do.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Names the server binary to test with; without it `redis-server` from the path.
+const BINARY: &str = "REDIS_SERVER";
+
+/// A loopback address that no other test of this machine uses at this time.
+pub(crate) fn loopback() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    assert!(count < 250, "more than 250 loopback addresses in one test run");
+    format!("127.{}.{}.{count}", 1 + process % 250, process / 250 % 250)
+}
+
+/// A port that is free now on all addresses.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("0.0.0.0:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Asks until the answer is `Ok`, and panics with the last state when it takes longer than `limit`.
+pub(crate) async fn wait_until<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
+    let start = Instant::now();
+    loop {
+        match probe().await {
+            Ok(value) => return value,
+            Err(state) => assert!(
+                start.elapsed() < limit,
+                "{what}: not within {limit:?}; last state: {state}"
+            ),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A redis or Sentinel process; killed and its folder removed on drop.
+pub(crate) struct Server {
+    pub(crate) ip: String,
+    pub(crate) port: u16,
+    folder: PathBuf,
+    arguments: Vec<String>,
+    child: Child,
+}
+
+impl Server {
+    /// Starts a redis server; returns when the process runs, which is before it answers.
+    pub(crate) fn redis(ip: &str, port: u16, arguments: &[&str]) -> Self {
+        let folder = new_folder(ip);
+        let mut all: Vec<String> = vec!["--dir".into(), folder.display().to_string()];
+        for (name, value) in [
+            ("--bind", ip),
+            ("--port", &port.to_string()),
+            ("--replica-announce-ip", ip),
+        ] {
+            all.extend([name.to_owned(), value.to_owned()]);
+        }
+        all.extend(["--protected-mode", "no", "--repl-diskless-sync-delay", "0"].map(str::to_owned));
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        Self::start(ip, port, folder, all)
+    }
+
+    /// Starts a Sentinel with these further lines in its configuration.
+    pub(crate) fn sentinel(ip: &str, port: u16, lines: &str) -> Self {
+        let folder = new_folder(ip);
+        let file = folder.join("sentinel.conf");
+        let dir = folder.display();
+        let text = format!(
+            "port {port}\nbind {ip}\ndir {dir}\nprotected-mode no\nsentinel announce-ip {ip}\n{lines}\n"
+        );
+        fs::write(&file, text).unwrap();
+        Self::start(
+            ip,
+            port,
+            folder,
+            vec![file.display().to_string(), "--sentinel".into()],
+        )
+    }
+
+    fn start(ip: &str, port: u16, folder: PathBuf, arguments: Vec<String>) -> Self {
+        let child = spawn(&folder, &arguments);
+        Self {
+            ip: ip.to_owned(),
+            port,
+            folder,
+            arguments,
+            child,
+        }
+    }
+
+    /// Kills the process as the kernel's memory killer does; its folder stays.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts the process again with the same arguments and folder, after it ended.
+    pub(crate) fn restart(&mut self) {
+        self.child.wait().unwrap();
+        self.child = spawn(&self.folder, &self.arguments);
+    }
+
+    /// What the process wrote to its log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, and a folder left behind hurts nobody.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn new_folder(ip: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("redis-operator-test-{ip}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn spawn(folder: &std::path::Path, arguments: &[String]) -> Child {
+    let binary = std::env::var(BINARY).unwrap_or_else(|_| "redis-server".to_owned());
+    let log = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .unwrap();
+    let mut command = Command::new(&binary);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(log.try_clone().unwrap())
+        .stdout(log);
+    command.spawn().unwrap_or_else(|error| {
+        panic!("cannot run {binary}: {error}. Install it (Debian: apt-get install redis-server) or name one with {BINARY}")
+    })
+}

@@ -1,0 +1,365 @@
+//! The codec of `admission.k8s.io/v1`: bytes to [`Request`], [`Verdict`] to bytes.
+//!
+//! Mutating webhooks run before schema validation, so an object of the wrong shape does reach us. It is
+//! kept as plain JSON here: whoever parses it can then deny with a sentence, instead of a failed call.
+
+use axum::http::StatusCode;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use json_patch::Patch;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, error::Category};
+
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// The API server cuts a single warning after this many characters.
+const WARNING_CHARS: usize = 256;
+/// The API server drops warnings once all of them together have this many characters.
+const ALL_WARNINGS_CHARS: usize = 4096;
+
+/// What the API server asks about: one change to one object. Fields we have no use for are not kept.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// Identifies this question; the answer repeats it.
+    pub uid: String,
+    /// Type of `object`, in the version the webhook configuration asks for.
+    pub kind: GroupVersionKind,
+    /// What is about to happen to the object.
+    pub operation: Operation,
+    /// Namespace of the object; none if it is cluster-scoped.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub namespace: Option<String>,
+    /// Name of the object; none if the API server is still to generate it.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub name: Option<String>,
+    /// `status`, `scale` and the like; none for the object itself.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub sub_resource: Option<String>,
+    /// The change will not be stored, whatever the answer.
+    #[serde(default, deserialize_with = "null_is_false")]
+    pub dry_run: bool,
+    /// The object as it would be stored; none on a deletion.
+    #[serde(default)]
+    pub object: Option<Value>,
+    /// The object as it is stored; none on a creation.
+    #[serde(default)]
+    pub old_object: Option<Value>,
+}
+
+/// Names a type of the Kubernetes API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct GroupVersionKind {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version, such as `v1`.
+    pub version: String,
+    /// Kind, in CamelCase.
+    pub kind: String,
+}
+
+/// What is about to happen to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    /// The object is new.
+    Create,
+    /// The object exists and changes.
+    Update,
+    /// The object is about to go.
+    Delete,
+    /// A stream to the object is opened.
+    Connect,
+}
+
+impl Operation {
+    /// The name in the Kubernetes API, in capitals.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// The change may happen.
+    Allow {
+        /// How to alter the object first. Only an answer to a mutation may carry one.
+        patch: Option<Patch>,
+        /// Lines that `kubectl` shows to the user, see [`Verdict::with_warnings`].
+        warnings: Vec<String>,
+    },
+    /// The change must not happen.
+    Deny {
+        /// What is wrong and what to write instead; the user sees it as it is.
+        message: String,
+        /// Lines that `kubectl` shows to the user, see [`Verdict::with_warnings`].
+        warnings: Vec<String>,
+    },
+}
+
+impl Verdict {
+    /// The change may happen as it is.
+    #[must_use]
+    pub fn allow() -> Self {
+        Self::Allow {
+            patch: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The change must not happen, for the reason given.
+    #[must_use]
+    pub fn deny(message: impl Into<String>) -> Self {
+        Self::Deny {
+            message: message.into(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The same verdict with a patch. A denial has no use for one and stays as it is.
+    #[must_use]
+    pub fn with_patch(self, patch: Patch) -> Self {
+        match self {
+            Self::Allow { warnings, .. } => Self::Allow {
+                patch: Some(patch),
+                warnings,
+            },
+            denied @ Self::Deny { .. } => denied,
+        }
+    }
+
+    /// The same verdict without its patch: the API server fails a validation that answers with one.
+    #[must_use]
+    pub(crate) fn without_patch(self) -> Self {
+        match self {
+            Self::Allow { warnings, .. } => Self::Allow {
+                patch: None,
+                warnings,
+            },
+            denied @ Self::Deny { .. } => denied,
+        }
+    }
+
+    /// The same verdict with these warnings, in place of earlier ones. What is sent keeps the API server's
+    /// limits: 256 characters each, below 4096 in all; what goes beyond is cut, the most important come first.
+    #[must_use]
+    pub fn with_warnings(mut self, lines: Vec<String>) -> Self {
+        let (Self::Allow { warnings, .. } | Self::Deny { warnings, .. }) = &mut self;
+        *warnings = lines;
+        self
+    }
+
+    /// Whether the change may happen.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allow { .. })
+    }
+}
+
+/// Why a request to the server got no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// The `Content-Type` is missing or another.
+    #[error("Content-Type is {found:?}, must be application/json")]
+    ContentType {
+        /// The header as sent; empty if missing.
+        found: String,
+    },
+    /// The body is longer than [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES).
+    #[error("body is longer than {} bytes", crate::MAX_BODY_BYTES)]
+    TooLarge,
+    /// The body could not be read to its end.
+    #[error("cannot read the body: {0}")]
+    Body(String),
+    /// The body is not JSON, or ends too early.
+    #[error("body is not JSON: {0}")]
+    NotJson(#[source] serde_json::Error),
+    /// The body is JSON of another shape.
+    #[error("body is not an AdmissionReview: {0}")]
+    NotReview(#[source] serde_json::Error),
+    /// The body is another kind of object, or an `AdmissionReview` of another version.
+    #[error("body is {kind:?} of {api_version:?}, must be \"AdmissionReview\" of \"admission.k8s.io/v1\"")]
+    WrongType {
+        /// `apiVersion` as sent; empty if missing.
+        api_version: String,
+        /// `kind` as sent; empty if missing.
+        kind: String,
+    },
+    /// The review asks nothing.
+    #[error("AdmissionReview has no request")]
+    NoRequest,
+    /// The answer could not be written as JSON.
+    #[error("cannot encode the answer: {0}")]
+    Encode(#[source] serde_json::Error),
+    /// The code that decides panicked; the panic itself is in the log.
+    #[error("the server failed to decide")]
+    Panicked,
+}
+
+impl ReviewError {
+    /// A fixed word for logs, metrics and the JSON body.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ContentType { .. } => "WrongContentType",
+            Self::TooLarge => "BodyTooLarge",
+            Self::Body(_) => "BodyUnreadable",
+            Self::NotJson(_) => "NotJson",
+            Self::NotReview(_) => "NotAdmissionReview",
+            Self::WrongType { .. } => "WrongReviewType",
+            Self::NoRequest => "NoRequest",
+            Self::Encode(_) => "EncodeFailed",
+            Self::Panicked => "Panicked",
+        }
+    }
+
+    /// The HTTP status that tells the caller whose fault it is.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Encode(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IncomingReview {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    request: Option<Request>,
+}
+
+/// Reads a review as the API server sends it.
+pub(crate) fn decode(body: &[u8]) -> Result<Request, ReviewError> {
+    let review: IncomingReview = serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => ReviewError::NotReview(error),
+        Category::Syntax | Category::Eof | Category::Io => ReviewError::NotJson(error),
+    })?;
+    if review.api_version != API_VERSION || review.kind != KIND {
+        return Err(ReviewError::WrongType {
+            api_version: review.api_version,
+            kind: review.kind,
+        });
+    }
+    review.request.ok_or(ReviewError::NoRequest)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutgoingReview<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    /// The JSON patch in base64, as every `[]byte` of the Kubernetes API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    code: u16,
+    reason: &'static str,
+    message: &'a str,
+}
+
+/// Writes the review that answers the request `uid`.
+pub(crate) fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewError> {
+    let mut response = Response {
+        uid,
+        allowed: verdict.is_allowed(),
+        patch_type: None,
+        patch: None,
+        status: None,
+        warnings: vec![],
+    };
+    match verdict {
+        Verdict::Allow { patch, warnings } => {
+            if let Some(patch) = patch.as_ref().filter(|patch| !patch.is_empty()) {
+                let json = serde_json::to_vec(patch).map_err(ReviewError::Encode)?;
+                response.patch = Some(BASE64_STANDARD.encode(json));
+                response.patch_type = Some("JSONPatch");
+            }
+            response.warnings = limit_warnings(warnings);
+        }
+        Verdict::Deny { message, warnings } => {
+            response.status = Some(Status {
+                code: 422,
+                reason: "Invalid",
+                message,
+            });
+            response.warnings = limit_warnings(warnings);
+        }
+    }
+    let review = OutgoingReview {
+        api_version: API_VERSION,
+        kind: KIND,
+        response,
+    };
+    serde_json::to_vec(&review).map_err(ReviewError::Encode)
+}
+
+/// Warnings travel in HTTP headers: one line each, and no more than the API server passes on.
+fn limit_warnings(warnings: &[String]) -> Vec<String> {
+    let mut total = 0;
+    let fits = |warning: &String| {
+        total += warning.chars().count();
+        total < ALL_WARNINGS_CHARS
+    };
+    warnings
+        .iter()
+        .map(|warning| one_short_line(warning))
+        .take_while(fits)
+        .collect()
+}
+
+fn one_short_line(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(WARNING_CHARS)
+        .collect();
+    if text.chars().nth(WARNING_CHARS).is_some() {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
+/// The API server leaves out what is empty, other callers may not.
+fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
+}
+
+fn null_is_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Routes and layers: from an HTTP request to a verdict and back.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request as HttpRequest, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tracing::{debug, error, info, warn};
+
+use crate::review::{self, Operation, Request, ReviewError, Verdict};
+
+/// Longest body that is read. An object is at most 3 MiB in the API, and a review carries two.
+pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// Time for one request, its body included. It is below the `timeoutSeconds: 5` of the webhook
+/// configurations, so that the API server gets our answer and not its own timeout.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Decides on admission requests. Both functions are pure and quick: they run on the server's own
+/// threads, and [`REQUEST_TIMEOUT`] cannot interrupt them.
+pub trait Admit: Send + Sync + 'static {
+    /// Answers `/mutate`: usually a patch that fills in defaults.
+    fn mutate(&self, request: &Request) -> Verdict;
+
+    /// Answers `/validate`. A patch in this verdict is dropped: validation may not alter objects.
+    fn validate(&self, request: &Request) -> Verdict;
+}
+
+/// How one request to `/mutate` or `/validate` ended, for metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// `/mutate` or `/validate`.
+    pub path: &'static str,
+    /// `allowed`, `denied`, or `error` if there was no verdict (bad request, timeout, panic, caller gone).
+    pub verdict: &'static str,
+    /// What was to happen to the object; none if there was no verdict.
+    pub operation: Option<Operation>,
+    /// From the request's head to the answer, the reading of the body included.
+    pub duration: Duration,
+}
+
+/// Receives every [`Outcome`].
+type Observe = Arc<dyn Fn(&Outcome) + Send + Sync>;
+
+/// The routes `POST /mutate`, `POST /validate` and `GET /healthz`. `observe` is called once for every
+/// request to the first two.
+pub fn router(admit: Arc<dyn Admit>, observe: Observe) -> Router {
+    let mutate = Endpoint {
+        path: "/mutate",
+        decide: |admit, request| admit.mutate(request),
+        admit: Arc::clone(&admit),
+        observe: Arc::clone(&observe),
+    };
+    let validate = Endpoint {
+        path: "/validate",
+        decide: |admit, request| admit.validate(request).without_patch(),
+        admit,
+        observe,
+    };
+    Router::new()
+        .route(mutate.path, mutate.routes())
+        .route(validate.path, validate.routes())
+        .route("/healthz", get(|| async { "ok" }))
+}
+
+#[derive(Clone)]
+struct Endpoint {
+    path: &'static str,
+    decide: fn(&dyn Admit, &Request) -> Verdict,
+    admit: Arc<dyn Admit>,
+    observe: Observe,
+}
+
+impl Endpoint {
+    fn routes(self) -> MethodRouter {
+        let endpoint = Arc::new(self);
+        let outside_in = ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(Arc::clone(&endpoint), record))
+            .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
+                panicked(panic.as_ref())
+            }))
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::REQUEST_TIMEOUT,
+                REQUEST_TIMEOUT,
+            ));
+        post(answer).layer(outside_in).with_state(endpoint)
+    }
+}
+
+/// What [`answer`] tells [`record`], as an extension of the response.
+#[derive(Clone, Copy)]
+struct Decided {
+    verdict: &'static str,
+    operation: Operation,
+}
+
+async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Result<Response, ReviewError> {
+    require_json(&http)?;
+    let request = review::decode(&read_body(http).await?)?;
+    let verdict = (endpoint.decide)(endpoint.admit.as_ref(), &request);
+    log(endpoint.path, &request, &verdict);
+    let decided = Decided {
+        verdict: if verdict.is_allowed() { "allowed" } else { "denied" },
+        operation: request.operation,
+    };
+    let body = review::encode(&request.uid, &verdict)?;
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+    response.extensions_mut().insert(decided);
+    Ok(response)
+}
+
+fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {
+    let value = http
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(ReviewError::ContentType {
+            found: value.to_owned(),
+        })
+    }
+}
+
+async fn read_body(http: HttpRequest) -> Result<Bytes, ReviewError> {
+    Bytes::from_request(http, &())
+        .await
+        .map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ReviewError::TooLarge,
+            _ => ReviewError::Body(rejection.body_text()),
+        })
+}
+
+fn log(path: &'static str, request: &Request, verdict: &Verdict) {
+    let (uid, kind, operation) = (&request.uid, &request.kind.kind, request.operation.as_str());
+    let (namespace, name) = (request.namespace.as_deref(), request.name.as_deref());
+    match verdict {
+        Verdict::Allow { .. } => debug!(path, uid, kind, operation, namespace, name, "admission allowed"),
+        Verdict::Deny { message, .. } => {
+            info!(
+                path,
+                uid, kind, operation, namespace, name, message, "admission denied"
+            );
+        }
+    }
+}
+
+impl IntoResponse for ReviewError {
+    fn into_response(self) -> Response {
+        warn!(reason = self.reason(), error = %self, "admission request without a verdict");
+        (
+            self.status(),
+            Json(json!({ "error": self.reason(), "message": self.to_string() })),
+        )
+            .into_response()
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Response {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    error!(panic = text, "admission code panicked");
+    ReviewError::Panicked.into_response()
+}
+
+/// Outermost layer: reports the outcome, also of requests that never reached a verdict.
+async fn record(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest, next: Next) -> Response {
+    let mut pending = Pending {
+        endpoint,
+        started: Instant::now(),
+        decided: None,
+    };
+    let response = next.run(http).await;
+    pending.decided = response.extensions().get().copied();
+    response
+}
+
+/// Reports on drop, so that a caller who hangs up is counted too.
+struct Pending {
+    endpoint: Arc<Endpoint>,
+    started: Instant,
+    decided: Option<Decided>,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        (self.endpoint.observe)(&Outcome {
+            path: self.endpoint.path,
+            verdict: self.decided.map_or("error", |decided| decided.verdict),
+            operation: self.decided.map(|decided| decided.operation),
+            duration: self.started.elapsed(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! TLS, the accept loop, and a stop that loses no request.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::{ServerConfig, crypto};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::idle::Activity;
+
+const ALPN_HTTP1: &[u8] = b"http/1.1";
+const ALPN_HTTP2: &[u8] = b"h2";
+
+/// Running out of file descriptors fails every accept at once; the loop must not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often an HTTP/2 peer is asked whether it is still there, and how long it may take to say so.
+const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How the server ends: it goes on as before for `linger`, then takes no new connections and asks the open
+/// ones to close, then waits up to `grace` for the requests in flight.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    /// Cancel it to begin the stop.
+    pub drain: CancellationToken,
+    /// Time in which new connections are still served. Every node needs a moment to learn that this pod is
+    /// no longer an endpoint of its Service; 5 s by default.
+    pub linger: Duration,
+    /// Time for requests in flight, counted from the end of `linger`; 10 s by default, which is above
+    /// [`REQUEST_TIMEOUT`](crate::REQUEST_TIMEOUT). What is left then is cut off.
+    pub grace: Duration,
+}
+
+impl Stop {
+    /// Default times, begun by `drain`.
+    #[must_use]
+    pub fn new(drain: CancellationToken) -> Self {
+        Self {
+            drain,
+            linger: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
+        }
+    }
+
+    async fn lingered(&self) {
+        self.drain.cancelled().await;
+        info!(linger = ?self.linger, "webhook server stops soon, still accepting");
+        sleep(self.linger).await;
+    }
+}
+
+/// Bounds that keep a careless or hostile peer from taking the server away from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Simultaneous connections; further ones wait in the kernel's accept queue. Default 1024.
+    pub connections: usize,
+    /// Time for the TLS handshake. Default 5 s.
+    pub handshake: Duration,
+    /// Time for the head of an HTTP/1 request. Default 5 s.
+    pub header: Duration,
+    /// A connection is closed after this time without a request, so that idle ones cannot keep others
+    /// waiting. Default 120 s: the API server closes its own idle connections after 90 s.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            handshake: Duration::from_secs(5),
+            header: Duration::from_secs(5),
+            idle: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Serves `router` over TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, until `stop` has run its course.
+///
+/// `resolver` is asked on every handshake, so a certificate it swaps is seen by the next connection.
+/// Dropping the future closes all connections at once.
+pub async fn serve(
+    listener: TcpListener,
+    resolver: Arc<dyn ResolvesServerCert>,
+    router: Router,
+    stop: Stop,
+    limits: Limits,
+) {
+    let tls = match tls_config(resolver) {
+        Ok(config) => TlsAcceptor::from(Arc::new(config)),
+        Err(error) => return error!(%error, "webhook server cannot start: no TLS configuration"),
+    };
+    let closing = CancellationToken::new();
+    let server = Arc::new(Server {
+        tls,
+        router,
+        limits,
+        grace: stop.grace,
+        closing: closing.clone(),
+    });
+    let mut connections = JoinSet::new();
+
+    accept_until(stop.lingered(), &listener, &server, &mut connections).await;
+    drop(listener);
+    closing.cancel();
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    if timeout(stop.grace, all_closed).await.is_err() {
+        warn!(connections = connections.len(), grace = ?stop.grace, "webhook server cuts off connections");
+    }
+    info!("webhook server stopped");
+}
+
+fn tls_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
+    // A resumed session would go on with the certificate of an earlier one.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+async fn accept_until(
+    stopped: impl Future<Output = ()>,
+    listener: &TcpListener,
+    server: &Arc<Server>,
+    connections: &mut JoinSet<()>,
+) {
+    let mut stopped = pin!(stopped);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stopped => return,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept(), if connections.len() < server.limits.connections => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let server = Arc::clone(server);
+                connections.spawn(async move { server.connection(stream, peer).await });
+            }
+            Err(error) => {
+                warn!(%error, "webhook server cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Server {
+    tls: TlsAcceptor,
+    router: Router,
+    limits: Limits,
+    grace: Duration,
+    /// Cancelled when open connections are to end after their requests in flight.
+    closing: CancellationToken,
+}
+
+impl Server {
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
+        // Probes and port scans end here every few seconds: no more than a debug line.
+        match self.handshake(stream).await {
+            Ok(stream) => self.requests(stream, peer).await,
+            Err(error) => debug!(%peer, %error, "TLS handshake failed"),
+        }
+    }
+
+    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        stream.set_nodelay(true)?;
+        timeout(self.limits.handshake, self.tls.accept(stream)).await?
+    }
+
+    async fn requests(&self, stream: TlsStream<TcpStream>, peer: SocketAddr) {
+        let http = self.http(stream.get_ref().1.alpn_protocol());
+        let activity = Activity::new();
+        let router = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(|request: hyper::Request<Incoming>| {
+            let in_flight = activity.begin();
+            let response = router.call(request);
+            async move {
+                let response = response.await;
+                drop(in_flight);
+                response
+            }
+        });
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = async { tokio::select! {
+                () = self.closing.cancelled() => {}
+                () = activity.idle_for(self.limits.idle) => {}
+            }} => {
+                connection.as_mut().graceful_shutdown();
+                match timeout(self.grace, connection).await {
+                    Ok(ended) => ended,
+                    Err(late) => Err(late.into()),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%peer, %error, "connection ended early");
+        }
+    }
+
+    /// HTTP as agreed in the handshake. Looking at the first bytes instead would wait for them without end.
+    fn http(&self, alpn: Option<&[u8]>) -> auto::Builder<TokioExecutor> {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header);
+        http.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HTTP2_PING_EVERY)
+            .keep_alive_timeout(HTTP2_PING_TIMEOUT);
+        if alpn == Some(ALPN_HTTP2) {
+            http.http2_only()
+        } else {
+            http.http1_only()
+        }
+    }
+}

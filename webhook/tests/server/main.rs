@@ -1,0 +1,8 @@
+//! The whole server over real TLS on loopback.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod connections;
