@@ -42,7 +42,7 @@ fn pod_labels_are_ours_alone() {
     let template = |workload: &Value| workload["spec"]["template"]["metadata"].clone();
     assert_eq!(
         template(stateful_set(&desired)),
-        json!({"labels": redis, "annotations": {"pod": "p"}})
+        json!({"labels": redis, "annotations": {"pod": "p", (crate::desired::template::annotation()): desired.redis_template()}})
     );
     assert_eq!(
         template(deployment(&desired)),
