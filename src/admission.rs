@@ -135,10 +135,15 @@ pub fn refusal(name: &str, problems: &[Problem]) -> Option<String> {
         [] => None,
         [problem] => Some(format!("{KIND} {name:?} is not valid: {problem}")),
         problems => {
-            let lines: String = problems.iter().map(|problem| format!("\n- {problem}")).collect();
+            let lines: Vec<_> = problems.iter().map(|problem| format!("- {problem}")).collect();
             Some(format!(
-                "{KIND} {name:?} is not valid, {} problems:{lines}",
-                problems.len()
+                "{KIND} {name:?} is not valid, {} problems:
+{}",
+                problems.len(),
+                lines.join(
+                    "
+"
+                )
             ))
         }
     }

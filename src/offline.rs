@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::admission;
 use crate::api::defaults::Images;
-use crate::api::{GROUP, KIND, VERSION};
+use crate::api::{GROUP, KIND, VERSION, schema};
 
 /// What is said of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,6 +110,11 @@ fn judge(file: &str, object: &Value, images: &Images, report: &mut Report) {
             .lines
             .push(format!("{file}: {KIND} {:?} is valid", judged.name)),
     }
+    for field in schema::unknown_fields(object) {
+        report.lines.push(format!(
+            "{file}: warning: {field}: is not a field of a {KIND}; check the spelling"
+        ));
+    }
     report.lines.extend(
         judged
             .warnings
@@ -164,6 +169,16 @@ mod tests {
             assert!(report.refused, "{text:?}: {report:?}");
             assert!(report.lines[0].starts_with("f.yaml: "), "{report:?}");
         }
+    }
+
+    #[test]
+    fn misspelt_fields_are_noted() {
+        let report = run(&format!(
+            "{HEAD}spec: {{redis: {{replcas: 5, customConfig: [hz 10]}}, sentinel: {{}}}}"
+        ));
+        let note =
+            "f.yaml: warning: spec.redis.replcas: is not a field of a RedisFailover; check the spelling";
+        assert_eq!(report.lines, ["f.yaml: RedisFailover \"x\" is valid", note]);
     }
 
     #[test]

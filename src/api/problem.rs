@@ -1,6 +1,10 @@
 //! One reason to refuse a spec, or to warn about it.
 
+use std::borrow::Cow;
 use std::fmt;
+
+/// Characters of a value that a message shows at most.
+const SHOWN_CHARS: usize = 64;
 
 /// What is wrong with one field, in the words that `kubectl` shows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,9 +40,17 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path)?;
         if !self.value.is_empty() {
-            write!(f, ": {:?}", self.value)?;
+            write!(f, ": {:?}", shortened(&self.value))?;
         }
         write!(f, ": {}; {}", self.reason, self.mend)
+    }
+}
+
+/// The value, cut where it would fill the terminal.
+fn shortened(value: &str) -> Cow<'_, str> {
+    match value.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &value[..end]).into(),
+        None => value.into(),
     }
 }
 
@@ -52,4 +64,30 @@ pub fn summary(problems: &[Problem]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_field_value_reason_and_mend() {
+        let problem = Problem::new("spec.redis.port", "0", "is not a port", "choose one");
+        assert_eq!(
+            problem.to_string(),
+            "spec.redis.port: \"0\": is not a port; choose one"
+        );
+        let missing = Problem::new("metadata.name", "", "is missing", "add it");
+        assert_eq!(missing.to_string(), "metadata.name: is missing; add it");
+        assert_eq!(
+            summary(&[problem.clone(), missing.clone()]),
+            format!("{missing} | {problem}")
+        );
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let problem = Problem::new("p", "ü".repeat(65), "r", "m");
+        assert_eq!(problem.to_string(), format!("p: \"{}…\": r; m", "ü".repeat(64)));
+    }
 }

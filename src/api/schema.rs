@@ -7,6 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
+use serde_json::Value;
 
 use super::RedisFailover;
 use super::rules::PULL_POLICIES;
@@ -69,6 +70,7 @@ pub fn crd() -> CustomResourceDefinition {
                 limit(root, part);
             }
             range(root, "spec.redis.port", 1.0, Some(65535.0));
+            name_metadata(root);
             cel::add(root);
         }
     }
@@ -80,6 +82,45 @@ pub fn crd() -> CustomResourceDefinition {
 pub fn yaml() -> String {
     // Types without maps of odd keys can always be written; a test reads the text back.
     serde_saphyr::to_string(&crd()).unwrap_or_default()
+}
+
+/// Paths of the fields of an object's spec that the schema does not know; Kubernetes drops them.
+#[must_use]
+pub fn unknown_fields(object: &Value) -> Vec<String> {
+    let mut crd = crd();
+    let version = crd
+        .spec
+        .versions
+        .first_mut()
+        .and_then(|version| version.schema.as_mut());
+    let spec = version
+        .and_then(|schema| schema.open_api_v3_schema.as_mut())
+        .and_then(|root| at(root, "spec"));
+    let mut unknown = Vec::new();
+    if let (Some(schema), Some(spec)) = (spec, object.get("spec")) {
+        compare(schema, spec, "spec", &mut unknown);
+    }
+    unknown
+}
+
+fn compare(schema: &JSONSchemaProps, value: &Value, path: &str, unknown: &mut Vec<String>) {
+    match (value, &schema.properties, &schema.items) {
+        (Value::Object(fields), Some(known), _) => {
+            for (key, value) in fields {
+                let path = format!("{path}.{key}");
+                match known.get(key) {
+                    Some(schema) => compare(schema, value, &path, unknown),
+                    None => unknown.push(path),
+                }
+            }
+        }
+        (Value::Array(items), _, Some(JSONSchemaPropsOrArray::Schema(schema))) => {
+            for (index, item) in items.iter().enumerate() {
+                compare(schema, item, &format!("{path}[{index}]"), unknown);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn columns() -> Vec<CustomResourceColumnDefinition> {
@@ -99,8 +140,28 @@ fn columns() -> Vec<CustomResourceColumnDefinition> {
     ]
 }
 
-/// Takes away descriptions inside embedded types, and formats that Kubernetes does not know.
+/// Mentions `metadata.name`, so that rules can point at it; Kubernetes wants every path in the schema.
+fn name_metadata(root: &mut JSONSchemaProps) {
+    let typed = |type_: &str| JSONSchemaProps {
+        type_: Some(type_.to_owned()),
+        ..Default::default()
+    };
+    let name = [("name".to_owned(), typed("string"))];
+    let metadata = JSONSchemaProps {
+        properties: Some(name.into()),
+        ..typed("object")
+    };
+    root.properties
+        .get_or_insert_default()
+        .insert("metadata".to_owned(), metadata);
+}
+
+/// Takes away descriptions inside embedded types, formats that Kubernetes does not know, and defaults: those are
+/// the webhook's. A field with a default is not required, so it may be null as the others may.
 fn slim(schema: &mut JSONSchemaProps, embedded: bool) {
+    if schema.default.take().is_some() {
+        schema.nullable = Some(true);
+    }
     if embedded {
         schema.description = None;
     }

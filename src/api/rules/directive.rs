@@ -126,8 +126,8 @@ fn quoted<'a>(text: &'a str, quote: char, word: &mut String) -> Result<&'a str, 
         if c == quote {
             return Ok(&text[at + 1..]);
         }
-        let escapes = c == '\\' && (quote == '"' || text[at + 1..].starts_with('\''));
-        if !escapes {
+        let is_escape = c == '\\' && (quote == '"' || text[at + 1..].starts_with('\''));
+        if !is_escape {
             word.push(c);
             continue;
         }

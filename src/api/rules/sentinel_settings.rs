@@ -20,6 +20,7 @@ pub(super) const SENTINEL: &[Setting] = &[
     number("parallel-syncs", 1),
     number("quorum", 1),
     number("master-reboot-down-after-period", 0),
+    number("primary-reboot-down-after-period", 0),
     owned("monitor", MONITOR, "remove it; use \"quorum N\" for the votes"),
     owned(
         "sentinel",

@@ -4,9 +4,11 @@ use super::{Findings, quantity, texts};
 use crate::api::spec::{PodSpec, RedisSpec};
 use crate::api::{Problem, RedisFailoverSpec, defaults};
 
-/// Fields of the schema whose behaviour does not exist yet, each with a test whether it is set.
-const NOT_YET: [(&str, fn(&RedisFailoverSpec) -> bool); 1] =
-    [("spec.bootstrapNode", |spec| spec.bootstrap_node.is_some())];
+/// Tells whether a field is set.
+type IsSet = fn(&RedisFailoverSpec) -> bool;
+
+/// Fields of the schema whose behaviour does not exist yet, which are refused.
+const NOT_YET: [(&str, IsSet); 1] = [("spec.bootstrapNode", |spec| spec.bootstrap_node.is_some())];
 
 /// Values of `imagePullPolicy`.
 pub(crate) const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];

@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use kube::core::cel::{CompiledSchema, Validator, compile_schema};
+use kube::core::cel::{CompiledSchema, ValidationErrors, Validator, compile_schema};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn our_fields_are_described_and_embedded_ones_are_not() {
         let mut described = 0;
         for value in inner["properties"].as_object().unwrap().values() {
             walk(value, &mut |node| {
-                described += usize::from(node["description"].is_string())
+                described += usize::from(node["description"].is_string());
             });
         }
         assert_eq!(described, 0, "{inner}");
@@ -105,6 +105,10 @@ fn quantities_take_numbers_and_formats_are_known() {
     walk(&schema, &mut |node| {
         let format = node["format"].as_str().unwrap_or_default();
         assert!(!format.starts_with("uint"), "{node}");
+        assert!(
+            node.get("default").is_none(),
+            "defaults are the webhook's: {node}"
+        );
     });
     assert_eq!(redis["port"]["maximum"], json!(65535.0));
     assert_eq!(
@@ -141,7 +145,7 @@ fn by_cel(name: &str, spec: &Value, old: Option<&Value>) -> Vec<String> {
         .err();
     let mut texts: Vec<_> = errors
         .into_iter()
-        .flat_map(|errors| errors.into_vec())
+        .flat_map(ValidationErrors::into_vec)
         .map(|error| error.message)
         .collect();
     texts.sort();
