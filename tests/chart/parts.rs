@@ -84,7 +84,6 @@ fn bindings_and_webhooks_name_the_namespace_of_the_release(#[case] namespace: &s
     let clusterwide = [
         "ClusterRole",
         "ClusterRoleBinding",
-        "CustomResourceDefinition",
         "MutatingWebhookConfiguration",
         "ValidatingWebhookConfiguration",
     ];

@@ -35,7 +35,6 @@ labels={"a":"b"}                       | ClusterRole                    | /metad
 metrics.service.annotations={"a":"b"}  | MetricsService                 | /metadata/annotations/a         | "b"
 metrics.serviceMonitor={"enabled":true,"labels":{"a":"b"}}   | ServiceMonitor | /metadata/labels/a      | "b"
 metrics.serviceMonitor={"enabled":true,"interval":"5s"}      | ServiceMonitor | /spec/endpoints/0/interval | "5s"
-crds.annotations={"a":"b"}             | CustomResourceDefinition       | /metadata/annotations/a         | "b"
 "#;
 
 #[test]
@@ -93,7 +92,6 @@ fn a_value_becomes_an_argument(#[case] set: &str, #[case] expected: &str) {
 #[case("rbac.create=false", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"])]
 #[case("podDisruptionBudget.enabled=false", &["PodDisruptionBudget"])]
 #[case("replicas=1", &["PodDisruptionBudget"])]
-#[case("crds.install=false", &["CustomResourceDefinition"])]
 fn a_value_leaves_out_kinds(#[case] set: &str, #[case] absent: &[&str]) {
     let (before, after) = (render(&[]), render(&[set]));
     let gone: Vec<_> = kinds(&before).difference(&kinds(&after)).copied().collect();
