@@ -1,6 +1,6 @@
 //! Watches and what they keep in memory: metadata of children, a thin copy of pods.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +100,18 @@ impl Caches {
                 && pod.labels().get(&label).is_some_and(|owner| owner == name)
         };
         self.pods.state().into_iter().filter(ours).collect()
+    }
+
+    /// How many pods there are in all.
+    #[must_use]
+    pub fn pod_count(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// The unique ids of all pods.
+    #[must_use]
+    pub fn pod_uids(&self) -> HashSet<String> {
+        self.pods.state().iter().filter_map(|pod| pod.uid()).collect()
     }
 }
 

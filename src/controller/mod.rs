@@ -4,6 +4,7 @@ mod caches;
 mod password;
 mod state;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
 use regex::Regex;
 use serde_json::json;
@@ -122,7 +124,7 @@ pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: 
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, |_, _, _| Action::requeue(RETRY.1), context)
         .for_each(|_| {
-            forgetful.forget_gone(&objects.state());
+            forgetful.forget_gone(&objects);
             std::future::ready(())
         })
         .await;
@@ -347,13 +349,16 @@ async fn failed(
 
 impl Context {
     /// Forgets what belonged to objects that are gone.
-    fn forget_gone(&self, objects: &[Arc<DynamicObject>]) {
-        for gone in self.states.retain(|uid| {
-            objects
-                .iter()
-                .any(|object| object.metadata.uid.as_deref() == Some(uid))
-        }) {
-            self.metrics.forget(&gone.namespace, &gone.name);
+    fn forget_gone(&self, objects: &Store<DynamicObject>) {
+        if self.states.len() > objects.len() {
+            let uids: HashSet<_> = objects.state().iter().filter_map(|object| object.uid()).collect();
+            for gone in self.states.retain(|uid| uids.contains(uid)) {
+                self.metrics.forget(&gone.namespace, &gone.name);
+            }
+        }
+        if self.servers.connections() > self.caches.pod_count() {
+            let uids = self.caches.pod_uids();
+            self.servers.retain(|incarnation| uids.contains(incarnation));
         }
     }
 }

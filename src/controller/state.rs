@@ -56,6 +56,11 @@ impl States {
         Arc::clone(&entry.1)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Drops the memories of all others and says whose they were.
     pub(super) fn retain(&self, exists: impl Fn(&str) -> bool) -> Vec<Identity> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

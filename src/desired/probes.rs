@@ -115,7 +115,8 @@ fn exec(command: &[&str], times: Times) -> Probe {
         exec: Some(ExecAction {
             command: Some(command.iter().map(|&word| word.to_owned()).collect()),
         }),
-        initial_delay_seconds: Some(times.delay),
+        // The API server stores no zero, and what it does not store would look like a difference for ever.
+        initial_delay_seconds: Some(times.delay).filter(|&delay| delay > 0),
         period_seconds: Some(times.period),
         timeout_seconds: Some(5),
         failure_threshold: Some(times.failures),

@@ -16,6 +16,9 @@ use tokio::time::timeout;
 use super::{Address, Error, Peer, Reply, Servers};
 use crate::secret::Password;
 
+/// Settings that hold a password.
+const TAKES_PASSWORD: [&str; 3] = ["requirepass", "masterauth", "auth-pass"];
+
 /// How long to wait for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
@@ -173,6 +176,7 @@ impl Connection {
             Ok(Err(error)) => Err(typed(&error)),
             Err(_) => Err(Error::Timeout),
         }
+        .map_err(|error| without_secrets(command, error))
     }
 }
 
@@ -273,6 +277,22 @@ fn typed_io(error: &io::Error) -> Error {
         io::ErrorKind::ConnectionRefused => Error::Refused,
         io::ErrorKind::TimedOut => Error::Timeout,
         _ => Error::Broken(error.to_string()),
+    }
+}
+
+/// Some servers repeat a value that they refuse; where it was a password, only the code of the error is passed on.
+fn without_secrets(command: &[&str], error: Error) -> Error {
+    let secret = command
+        .iter()
+        .any(|word| TAKES_PASSWORD.iter().any(|name| word.eq_ignore_ascii_case(name)));
+    match error {
+        Error::Server(text) if secret => {
+            let code = text.split(' ').next().unwrap_or_default();
+            Error::Server(format!(
+                "{code} (the server's text is left out: the command held a password)"
+            ))
+        }
+        other => other,
     }
 }
 

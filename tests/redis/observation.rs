@@ -285,6 +285,14 @@ async fn sentinels_tell_what_they_monitor() {
     let replica = Server::redis(&loopback(), port, &["--replicaof", &master.ip, &port.to_string()]);
     answers(&client, &master).await;
     answers(&client, &replica).await;
+    // A Sentinel looks for replicas when it starts, and then only every ten seconds.
+    wait_until("the replica is online", PATIENCE, async || {
+        match tell(&client, &master, &["INFO", "replication"]).await {
+            Reply::Text(info) if info.contains("state=online") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
     let monitor = format!(
         "sentinel monitor mymaster {} {port} 2\nsentinel down-after-milliseconds mymaster 4321",
         master.ip

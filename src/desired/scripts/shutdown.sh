@@ -4,8 +4,6 @@
 #
 # Environment: REDIS_PORT, POD_IP, SENTINEL_HOST (the Sentinels' Service), STOP_SECONDS (the grace period).
 
-SENTINEL_PORT=26379
-MASTER=mymaster
 newline='
 '
 
@@ -27,12 +25,12 @@ server() {
 # Sentinels have no password and complain about being given one.
 sentinel() (
     unset REDISCLI_AUTH VALKEYCLI_AUTH
-    timeout 2 redis-cli -h "$SENTINEL_HOST" -p "$SENTINEL_PORT" SENTINEL "$@" 2>&1
+    timeout 2 redis-cli -h "$SENTINEL_HOST" -p 26379 SENTINEL "$@" 2>&1
 )
 
 # Sets named_host and named_port to the master that the Sentinels name; both empty where they name none.
 ask_master() {
-    answer=$(sentinel get-master-addr-by-name "$MASTER")
+    answer=$(sentinel get-master-addr-by-name mymaster)
     named_host=${answer%%"$newline"*}
     named_port=${answer##*"$newline"}
     case $named_port in
@@ -69,7 +67,7 @@ follow_new_master() {
 hand_over() {
     # What is written from here on would be missing on the new master.
     server CLIENT PAUSE "$((limit * 1000))" WRITE
-    case $(sentinel FAILOVER "$MASTER") in
+    case $(sentinel FAILOVER mymaster) in
     OK* | *INPROG*) follow_new_master ;;
     esac
     server CLIENT UNPAUSE

@@ -38,12 +38,16 @@ fn what_pods_mount_comes_before_the_pods() {
 
 #[test]
 fn every_possible_child_is_either_there_or_named_as_absent() {
-    let mut small = minimal();
-    small.redis.replicas = 1;
-    small.sentinel.pod.disable_pod_disruption_budget = true;
-    small.redis.shutdown_config_map = Some("mine".to_owned());
-    for valid in vec![minimal(), full(), small] {
-        let desired = built(&valid);
+    fn small() -> Valid {
+        let mut valid = minimal();
+        valid.redis.replicas = 1;
+        valid.sentinel.pod.disable_pod_disruption_budget = true;
+        valid.redis.shutdown_config_map = Some("mine".to_owned());
+        valid
+    }
+    let specs: [fn() -> Valid; 3] = [minimal, full, small];
+    for spec in specs {
+        let desired = built(&spec());
         let mut children: Vec<_> = desired
             .present
             .iter()

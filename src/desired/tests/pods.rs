@@ -42,7 +42,7 @@ fn pod_labels_are_ours_alone() {
     let template = |workload: &Value| workload["spec"]["template"]["metadata"].clone();
     assert_eq!(
         template(stateful_set(&desired)),
-        json!({"labels": redis, "annotations": {"pod": "p"}})
+        json!({"labels": redis, "annotations": {"pod": "p", (crate::desired::template::annotation()): desired.redis_template()}})
     );
     assert_eq!(
         template(deployment(&desired)),
@@ -283,15 +283,18 @@ fn probes_ask_early_and_often_but_kill_late() {
             "timeoutSeconds",
             "failureThreshold",
         ]
-        .map(|field| probe[field].as_i64().unwrap())
+        .map(|field| probe[field].as_i64())
     };
     let redis = named(&pod(stateful_set(&desired))["containers"], "redis");
     let sentinel = named(&pod(deployment(&desired))["containers"], "sentinel");
-    assert_eq!(times(&redis["readinessProbe"]), [0, 2, 5, 1]);
-    assert_eq!(times(&sentinel["readinessProbe"]), [0, 5, 5, 1]);
+    assert_eq!(times(&redis["readinessProbe"]), [None, Some(2), Some(5), Some(1)]);
+    assert_eq!(
+        times(&sentinel["readinessProbe"]),
+        [None, Some(5), Some(5), Some(1)]
+    );
     for container in [redis, sentinel] {
-        assert_eq!(times(&container["livenessProbe"]), [30, 15, 5, 6]);
-        assert_eq!(times(&container["startupProbe"]), [30, 15, 5, 6]);
+        assert_eq!(times(&container["livenessProbe"]), [30, 15, 5, 6].map(Some));
+        assert_eq!(times(&container["startupProbe"]), [30, 15, 5, 6].map(Some));
     }
     let command = |probe: &Value| probe["exec"]["command"].clone();
     assert_eq!(

@@ -36,7 +36,7 @@ fn a_ready_pod() {
         running: true,
         terminating: false,
         role_label: Some("slave".into()),
-        waiting: None,
+        ..PodFacts::default()
     };
     assert_eq!(facts("rfr-cache-12", REDIS, &status), expected);
 }

@@ -87,3 +87,17 @@ fn only_a_refused_password_is_an_authentication_error() {
     assert_eq!(refused_password(full.clone()), full);
     assert_eq!(refused_password(Error::Loading), Error::Loading);
 }
+
+#[test]
+fn a_refused_password_is_not_repeated() {
+    let refusal = || Error::Server("ERR Invalid argument 'hidden' for SENTINEL SET 'auth-pass'".into());
+    let shown = without_secrets(&["SENTINEL", "SET", "mymaster", "AUTH-PASS", "hidden"], refusal());
+    assert!(
+        !shown.to_string().contains("hidden") && shown.to_string().contains("ERR"),
+        "{shown}"
+    );
+    assert_eq!(
+        without_secrets(&["SENTINEL", "SET", "mymaster", "quorum", "0"], refusal()),
+        refusal()
+    );
+}

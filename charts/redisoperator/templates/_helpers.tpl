@@ -1,0 +1,41 @@
+{{/* Name of every object: the release's if it contains the chart's, else both. Short enough for "-webhook-probe". */}}
+{{- define "redisoperator.fullname" -}}
+{{- $name := .Release.Name }}
+{{- if not (contains .Chart.Name $name) }}{{ $name = printf "%s-%s" $name .Chart.Name }}{{ end }}
+{{- $name | trunc 47 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "redisoperator.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "redisoperator.fullname" .) "default") }}
+{{- end }}
+
+{{/* What selects the operator's pods; a Deployment's selector can never change. */}}
+{{- define "redisoperator.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Labels of every object. */}}
+{{- define "redisoperator.labels" -}}
+{{- with .Values.labels }}{{ toYaml . }}
+{{ end -}}
+{{ include "redisoperator.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* The one thing that both webhook configurations select: RedisFailovers, and nothing of anybody else's. */}}
+{{- define "redisoperator.webhookScope" -}}
+rules:
+  - apiGroups: [storage.spotahome.com]
+    apiVersions: [v1]
+    resources: [redisfailovers]
+    operations: [CREATE, UPDATE]
+    scope: Namespaced
+matchPolicy: Equivalent
+failurePolicy: Fail
+sideEffects: None
+timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+admissionReviewVersions: [v1]
+{{- end }}

@@ -1,0 +1,204 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::world::*;
+use crate::api::Valid;
+use crate::heal::{Action, Memory, Plan, plan};
+use crate::observe::facts::Observed;
+
+fn planned(valid: &Valid, observed: &Observed, memory: &Memory) -> Plan {
+    plan(
+        valid,
+        observed,
+        memory,
+        Timestamp::UNIX_EPOCH + Duration::from_secs(1_000_000),
+    )
+}
+
+fn promoted(plan: &Plan) -> Option<&str> {
+    plan.actions.iter().find_map(|action| match action {
+        Action::Promote { pod, .. } => Some(pod.as_str()),
+        _ => None,
+    })
+}
+
+/// A cluster that had a master once, and has been without one for long.
+fn long_masterless(master: &str) -> Memory {
+    Memory {
+        last_master: Some(master.to_owned()),
+        masterless_since: Some(Timestamp::UNIX_EPOCH),
+        ..Memory::default()
+    }
+}
+
+#[test]
+fn first_start_promotes_the_first_ordinal_as_soon_as_it_answers() {
+    let mut world = newborn();
+    assert_eq!(
+        promoted(&planned(&plain(), &world, &Memory::default())),
+        Some("rfr-x-0")
+    );
+    world.redis = vec![replica(0, LOOPBACK)];
+    world.sentinels.clear();
+    assert_eq!(
+        promoted(&planned(&plain(), &world, &Memory::default())),
+        Some("rfr-x-0"),
+        "no need to wait for others"
+    );
+    world.redis = vec![silent(0), replica(1, LOOPBACK), replica(2, LOOPBACK)];
+    let plan = planned(&plain(), &world, &Memory::default());
+    assert_eq!(
+        (promoted(&plan), plan.available.reason),
+        (None, "WaitingForServers")
+    );
+}
+
+#[test]
+fn a_claim_may_hold_data_so_all_servers_are_waited_for() {
+    let mut world = newborn();
+    world.redis.pop();
+    let plan = planned(&persistent(), &world, &Memory::default());
+    assert_eq!(
+        (promoted(&plan), plan.available.reason),
+        (None, "WaitingForServers")
+    );
+    world.redis.push(with_data(replica(2, LOOPBACK), 70, 5));
+    assert_eq!(
+        promoted(&planned(&persistent(), &world, &Memory::default())),
+        Some("rfr-x-2")
+    );
+}
+
+#[test]
+fn the_most_data_wins_never_the_age_or_the_ordinal() {
+    let cases: [(&str, [(i64, u64); 3], &str); 5] = [
+        ("offset", [(10, 3), (30, 3), (20, 3)], "rfr-x-1"),
+        ("data before offset", [(100, 0), (30, 3), (20, 3)], "rfr-x-1"),
+        (
+            "the last master at equal offsets",
+            [(30, 3), (30, 3), (30, 3)],
+            "rfr-x-2",
+        ),
+        (
+            "the last master when all are empty",
+            [(0, 0), (0, 0), (0, 0)],
+            "rfr-x-2",
+        ),
+        (
+            "not the last master when it is empty",
+            [(30, 3), (20, 3), (0, 0)],
+            "rfr-x-0",
+        ),
+    ];
+    for (name, data, want) in cases {
+        let redis = (0..3)
+            .map(|o| with_data(replica(o, LOOPBACK), data[o as usize].0, data[o as usize].1))
+            .collect();
+        let world = observed(redis, sentinels(LOOPBACK));
+        assert_eq!(
+            promoted(&planned(&persistent(), &world, &long_masterless("rfr-x-2"))),
+            Some(want),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_is_unknown_not_empty() {
+    let redis = vec![
+        with_data(replica(0, LOOPBACK), 10, 1),
+        replica(1, LOOPBACK),
+        silent(2),
+    ];
+    let plan = planned(
+        &plain(),
+        &observed(redis, sentinels(LOOPBACK)),
+        &long_masterless("rfr-x-2"),
+    );
+    assert_eq!(
+        (promoted(&plan), plan.available.reason),
+        (None, "WaitingForServers")
+    );
+}
+
+#[test]
+fn a_loading_server_is_waited_for() {
+    let mut world = newborn();
+    if let Ok(facts) = &mut world.redis[1].server {
+        facts.loading = true;
+    }
+    let plan = planned(&persistent(), &world, &long_masterless("rfr-x-0"));
+    assert_eq!(
+        (promoted(&plan), plan.available.reason),
+        (None, "WaitingForServers")
+    );
+}
+
+#[test]
+fn the_sentinels_come_first_where_they_know_a_master() {
+    let redis: Vec<_> = (0..3).map(|o| with_data(replica(o, LOOPBACK), 10, 1)).collect();
+    let mut world = observed(redis, sentinels(&ip(0)));
+    let just_now = Memory {
+        masterless_since: None,
+        ..long_masterless("rfr-x-0")
+    };
+    assert_eq!(
+        planned(&plain(), &world, &just_now).available.reason,
+        "WaitingForSentinels"
+    );
+    assert_eq!(
+        promoted(&planned(&plain(), &world, &long_masterless("rfr-x-0"))),
+        Some("rfr-x-0"),
+        "but not for ever"
+    );
+    if let Some(monitored) = world.sentinels[1].server.as_mut().unwrap().monitored.as_mut() {
+        monitored.flags.insert("failover_in_progress".to_owned());
+    }
+    let plan = planned(&plain(), &world, &long_masterless("rfr-x-0"));
+    assert_eq!(
+        (promoted(&plan), plan.available.reason),
+        (None, "WaitingForSentinels"),
+        "never into their failover"
+    );
+}
+
+#[test]
+fn a_healthy_world_needs_nothing() {
+    let plan = planned(&plain(), &healthy(), &long_masterless("rfr-x-0"));
+    assert!(plan.healthy(), "{plan:?}");
+    assert_eq!(plan.master.unwrap().address, address(0));
+    assert!(plan.look_again >= Duration::from_secs(5), "{:?}", plan.look_again);
+}
+
+#[test]
+fn what_cannot_be_healed_yet_is_said_and_left_alone() {
+    let two = observed(vec![master(0), master(1), replica(2, &ip(0))], sentinels(&ip(0)));
+    let failing_over = observed(
+        vec![master(0), replica(1, &ip(0)), replica(2, &ip(0))],
+        sentinels(&ip(1)),
+    );
+    for (world, want) in [(two, "SeveralMasters"), (failing_over, "SentinelsNameAnother")] {
+        let plan = planned(&plain(), &world, &long_masterless("rfr-x-0"));
+        assert_eq!(
+            (plan.actions.len(), plan.available.reason, plan.available.ok),
+            (0, want, false),
+            "{plan:?}"
+        );
+    }
+}
+
+#[test]
+fn a_terminating_master_is_no_master() {
+    let mut world = healthy();
+    world.redis[0].pod.terminating = true;
+    let plan = planned(
+        &plain(),
+        &world,
+        &Memory {
+            last_master: Some("rfr-x-0".to_owned()),
+            ..Memory::default()
+        },
+    );
+    assert!(plan.master.is_none() && plan.actions.is_empty(), "{plan:?}");
+}

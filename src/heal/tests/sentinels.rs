@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::world::*;
+use crate::heal::{Action, Memory, Plan, plan};
+use crate::observe::facts::{Monitored, Observed, Role};
+
+fn planned(observed: &Observed, memory: &Memory) -> Plan {
+    plan(
+        &plain(),
+        observed,
+        memory,
+        Timestamp::UNIX_EPOCH + Duration::from_secs(60),
+    )
+}
+
+fn stable_for(seconds: u64) -> Memory {
+    let since = Timestamp::UNIX_EPOCH + Duration::from_secs(60 - seconds);
+    Memory {
+        stable_since: Some(since),
+        last_master: Some("rfr-x-0".to_owned()),
+        ..Memory::default()
+    }
+}
+
+fn pointed(plan: &Plan) -> Vec<(&str, bool)> {
+    plan.actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Monitor { pod, replace, .. } => Some((pod.as_str(), *replace)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn edit(observed: &mut Observed, number: usize, change: impl FnOnce(&mut Monitored)) {
+    let facts = observed.sentinels[number].server.as_mut().unwrap();
+    change(facts.monitored.as_mut().unwrap());
+}
+
+#[test]
+fn sentinels_that_know_nobody_or_a_stranger_are_told() {
+    let mut world = healthy();
+    edit(&mut world, 0, |m| m.host = LOOPBACK.to_owned());
+    edit(&mut world, 1, |m| m.host = "10.9.9.9".to_owned());
+    world.sentinels[2].server.as_mut().unwrap().monitored = None;
+    assert_eq!(
+        pointed(&planned(&world, &Memory::default())),
+        [("rfs-x-0", true), ("rfs-x-1", true), ("rfs-x-2", false)]
+    );
+}
+
+#[test]
+fn a_new_master_is_announced_when_the_replicas_are_there_or_after_a_while() {
+    let mut world = healthy();
+    world.sentinels = sentinels(LOOPBACK);
+    if let Ok(facts) = &mut world.redis[0].server {
+        facts.role = Role::Master { replicas: Vec::new() };
+    }
+    assert!(pointed(&planned(&world, &stable_for(1))).is_empty());
+    assert_eq!(pointed(&planned(&world, &stable_for(5))).len(), 3);
+}
+
+#[test]
+fn a_minority_that_names_another_of_our_servers_is_left_to_the_others() {
+    let mut world = healthy();
+    edit(&mut world, 0, |m| m.host = ip(1));
+    let plan = planned(&world, &stable_for(30));
+    assert!(plan.actions.is_empty() && !plan.quorum.ok, "{plan:?}");
+    assert_eq!(
+        plan.quorum.reason, "SentinelsMissing",
+        "two of three are a quorum"
+    );
+}
+
+#[test]
+fn a_sentinel_that_fails_over_is_not_touched() {
+    let mut world = healthy();
+    edit(&mut world, 0, |m| {
+        m.host = "10.9.9.9".to_owned();
+        m.flags.insert("failover_in_progress".to_owned());
+    });
+    assert!(planned(&world, &stable_for(30)).actions.is_empty());
+}
+
+#[test]
+fn a_wrong_quorum_is_set_and_the_users_own_is_kept() {
+    let mut world = healthy();
+    edit(&mut world, 1, |m| m.quorum = 3);
+    let actions = planned(&world, &stable_for(30)).actions;
+    let [Action::SetSentinel(key)] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(
+        (key.pod.as_str(), key.name.as_str(), key.value.as_str()),
+        ("rfs-x-1", "quorum", "2")
+    );
+    let own = valid(json!({"sentinel": {"customConfig": ["quorum 3"]}}));
+    assert_eq!(own.sentinel.quorum(), 3);
+    let actions = plan(&own, &world, &stable_for(30), Timestamp::UNIX_EPOCH).actions;
+    assert_eq!(
+        actions.iter().map(Action::pod).collect::<Vec<_>>(),
+        ["rfs-x-0", "rfs-x-2"]
+    );
+}
+
+#[test]
+fn sentinels_that_do_not_know_one_another_do_not_agree() {
+    let mut world = healthy();
+    edit(&mut world, 2, |m| m.peers = 1);
+    let plan = planned(&world, &stable_for(30));
+    assert!(
+        plan.quorum
+            .message
+            .contains("rfs-x-2 knows 1 of 2 other Sentinels"),
+        "{}",
+        plan.quorum.message
+    );
+    world.sentinels.truncate(1);
+    assert_eq!(planned(&world, &stable_for(30)).quorum.reason, "NoQuorum");
+}

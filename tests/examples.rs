@@ -1,0 +1,229 @@
+//! The files under `example/redisfailover`: the good ones are accepted and build their objects, each bad one is refused
+//! with the text that its first line promises.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use redis_operator::api::defaults::{self, Images};
+use redis_operator::api::{Identity, KIND, Valid, parse, schema};
+use redis_operator::desired::{self, ChildKind};
+use redis_operator::offline::{self, Report};
+use redis_operator::secret::Password;
+use serde_json::Value;
+
+const GOOD: &str = "example/redisfailover";
+const BAD: &str = "example/redisfailover/bad";
+
+/// Examples that people look for by name.
+const PROMISED: [&str; 17] = [
+    "basic",
+    "custom-annotations",
+    "custom-config",
+    "custom-port",
+    "custom-renames",
+    "custom-shutdown",
+    "enable-exporter",
+    "minimal",
+    "node-affinity",
+    "password",
+    "persistent-storage",
+    "persistent-storage-no-pvc-deletion",
+    "pod-anti-affinity",
+    "security-context",
+    "sidecars",
+    "tolerations",
+    "topology-spread-constraints",
+];
+
+struct Example {
+    file: String,
+    text: String,
+}
+
+impl Example {
+    /// Its name, without folder and ending.
+    fn stem(&self) -> &str {
+        Path::new(&self.file)
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap()
+    }
+
+    fn documents(&self) -> Vec<Value> {
+        serde_saphyr::from_multiple(&self.text).unwrap_or_else(|error| panic!("{}: {error}", self.file))
+    }
+
+    /// The one `RedisFailover` in it.
+    fn redis_failover(&self) -> Value {
+        let documents = self.documents();
+        let mut found = documents.into_iter().filter(|document| document["kind"] == KIND);
+        match (found.next(), found.next()) {
+            (Some(one), None) => one,
+            _ => panic!("{}: has not one {KIND}", self.file),
+        }
+    }
+
+    fn validate(&self) -> Report {
+        offline::validate(&self.file, &self.text, &Images::default())
+    }
+
+    /// What the first line says of the refusal.
+    fn promise(&self) -> &str {
+        let line = self.text.lines().next().unwrap_or_default();
+        let promise = line.strip_prefix("# refused: ").unwrap_or_default();
+        assert!(
+            !promise.is_empty(),
+            "{}: begins with {line:?}, not with \"# refused: TEXT\"",
+            self.file
+        );
+        promise
+    }
+}
+
+fn examples(folder: &str) -> Vec<Example> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(root.join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    let read = |path: &PathBuf| Example {
+        file: path.strip_prefix(root).unwrap().display().to_string(),
+        text: std::fs::read_to_string(path).unwrap(),
+    };
+    paths.iter().map(read).collect()
+}
+
+#[test]
+fn the_promised_examples_are_there() {
+    let examples = examples(GOOD);
+    let stems: BTreeSet<_> = examples.iter().map(Example::stem).collect();
+    assert_eq!(stems, BTreeSet::from(PROMISED));
+}
+
+#[test]
+fn names_are_distinct_and_tell_the_file() {
+    for example in examples(GOOD).iter().chain(&examples(BAD)) {
+        let name = example.redis_failover()["metadata"]["name"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let expected = match example.stem() {
+            // The name that the README uses.
+            "basic" => "redisfailover",
+            "name-too-long" => "a-name-of-forty-nine-characters-which-is-too-long",
+            stem => stem,
+        };
+        assert_eq!(name, expected, "{}", example.file);
+    }
+}
+
+#[test]
+fn no_example_has_an_unknown_field() {
+    let crd = serde_json::to_value(schema::crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    assert!(schema.is_object(), "the schema of the spec");
+    for example in examples(GOOD).iter().chain(&examples(BAD)) {
+        let unknown = unknown_fields("spec", &example.redis_failover()["spec"], schema);
+        assert!(unknown.is_empty(), "{}: {}", example.file, unknown.join(", "));
+    }
+}
+
+/// Paths that the schema does not have.
+fn unknown_fields(path: &str, value: &Value, schema: &Value) -> Vec<String> {
+    if schema["x-kubernetes-preserve-unknown-fields"] == true {
+        return Vec::new();
+    }
+    match value {
+        Value::Object(fields) => {
+            let below = |(key, value): (&String, &Value)| {
+                let path = format!("{path}.{key}");
+                match schema["properties"]
+                    .get(key)
+                    .or_else(|| schema.get("additionalProperties"))
+                {
+                    Some(part) => unknown_fields(&path, value, part),
+                    None if schema["type"] == "object" => vec![path],
+                    // A value of the wrong type is another fault.
+                    None => Vec::new(),
+                }
+            };
+            fields.iter().flat_map(below).collect()
+        }
+        Value::Array(items) => {
+            let below = |(index, item)| unknown_fields(&format!("{path}[{index}]"), item, &schema["items"]);
+            items.iter().enumerate().flat_map(below).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn good_examples_are_accepted_without_a_warning() {
+    for example in examples(GOOD) {
+        let report = example.validate();
+        let said = report.lines.join("\n");
+        assert!(!report.refused && !said.contains("warning"), "{said}");
+        assert!(said.contains("is valid"), "{said}");
+    }
+}
+
+#[test]
+fn bad_examples_are_refused_as_they_say() {
+    let faults: Vec<_> = examples(BAD)
+        .iter()
+        .filter_map(|example| {
+            let (report, promise) = (example.validate(), example.promise());
+            let said = report.lines.join("\n");
+            let kept = report.refused && said.contains(promise);
+            (!kept).then(|| format!("{} promises {promise:?}, but:\n{said}", example.file))
+        })
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn bad_examples_have_one_fault_each() {
+    for example in examples(BAD) {
+        let said = example.validate().lines.join("\n");
+        assert!(!said.contains(" problems:"), "{said}");
+    }
+}
+
+#[test]
+fn good_examples_build_their_objects() {
+    for example in examples(GOOD) {
+        let object = example.redis_failover();
+        let mut spec = object["spec"].clone();
+        defaults::fill(&mut spec, &Images::default());
+        let typed = parse::spec(&spec).unwrap_or_else(|problem| panic!("{}: {problem}", example.file));
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        let identity = Identity {
+            namespace: "default".to_owned(),
+            name,
+            ..Identity::default()
+        };
+        let valid =
+            Valid::new(identity, typed).unwrap_or_else(|problems| panic!("{}: {problems:?}", example.file));
+        let password = valid
+            .auth_secret
+            .as_ref()
+            .map(|_| Password::new("secret".to_owned()));
+        let present = desired::build(&valid, password.as_ref()).present;
+        for kind in [
+            ChildKind::ConfigMap,
+            ChildKind::Service,
+            ChildKind::StatefulSet,
+            ChildKind::Deployment,
+        ] {
+            assert!(
+                present.iter().any(|child| child.kind == kind),
+                "{}: builds no {kind:?}",
+                example.file
+            );
+        }
+    }
+}

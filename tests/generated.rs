@@ -1,0 +1,58 @@
+//! Files that are generated and committed are what the code generates now.
+//!
+//! `UPDATE=1 cargo test --test generated` writes them anew.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test")]
+
+mod helm;
+
+use std::path::Path;
+
+const CRD: &str = "charts/redisoperator/files/redisfailovers.storage.spotahome.com.yaml";
+const MANIFEST: &str = "example/operator/all-redis-operator-resources.yaml";
+const COMMAND: &str = "UPDATE=1 cargo test --test generated";
+
+/// One test, because the manifest is made from the chart and the chart has the CRD in it.
+#[test]
+fn generated_files_are_fresh() {
+    let crd = redis_operator::api::schema::yaml();
+    check(CRD, &format!("{}{crd}", header("the types in src/api")));
+    check(MANIFEST, &manifest());
+}
+
+/// Everything that an empty cluster needs, in an order in which `kubectl create -f` works: the CRD first.
+fn manifest() -> String {
+    let rendered = helm::template(&["redisoperator", helm::CHART, "--namespace", "default"]);
+    let rendered = format!("\n{rendered}");
+    let documents = rendered
+        .split("\n---\n")
+        .map(str::trim)
+        .filter(|document| !document.is_empty());
+    let (crds, others): (Vec<_>, Vec<_>) =
+        documents.partition(|document| document.contains("\nkind: CustomResourceDefinition\n"));
+    assert_eq!(crds.len(), 1, "the chart renders one CustomResourceDefinition");
+    header("the chart charts/redisoperator") + &[crds, others].concat().join("\n---\n") + "\n"
+}
+
+fn header(source: &str) -> String {
+    format!("# Generated from {source} by `{COMMAND}`. Do not edit.\n")
+}
+
+fn check(file: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        std::fs::write(&path, expected).expect("the file can be written");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    // Not assert_eq!: the files are long.
+    let line = found
+        .lines()
+        .zip(expected.lines())
+        .take_while(|(found, expected)| found == expected)
+        .count()
+        + 1;
+    assert!(
+        found == expected,
+        "{file} is stale from line {line} on: run `{COMMAND}` and commit it"
+    );
+}
