@@ -57,7 +57,7 @@ cluster: ## start the cluster (CLUSTER=current, kind or local; by default the be
 e2e: ## tests of the whole on a 3-node cluster (PROFILE=e2e)
 	@$(MAKE) image PROFILE=e2e
 	@lines=$$(tests/cluster/provider up) && eval "$$lines" && tests/cluster/provider load target/image.tar && \
-		$(STEP) "end-to-end tests" cargo test --locked --test e2e
+		E2E=1 $(STEP) "end-to-end tests" cargo test --locked --test e2e
 
 generate: ## write the CRD, the all-in-one manifest and the generated docs anew
 	@$(STEP) "helm" tests/cluster/cluster build helm
