@@ -197,7 +197,7 @@ async fn dial_until_verified(
             match certs::dial(address, name, &current, DIAL).await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::debug!(reason = error.reason(), %error, address, "the webhook does not answer yet")
+                    tracing::debug!(reason = error.reason(), %error, address, "the webhook does not answer yet");
                 }
             }
         }
@@ -247,11 +247,9 @@ async fn lead(
         work.abort();
     }
     metrics.leads(false);
-    match lost {
-        Some(lost) => Err(Error::LeaseLost(lost)),
-        None => {
-            elector.release().await;
-            Ok(())
-        }
+    if let Some(lost) = lost {
+        return Err(Error::LeaseLost(lost));
     }
+    elector.release().await;
+    Ok(())
 }

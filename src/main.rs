@@ -1,11 +1,9 @@
 //! The binary: parses the command line and calls the library.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use redis_operator::api::defaults::Images;
 use redis_operator::cli::{Cli, Command, Settings, two_dashes};
 use redis_operator::{api, app, offline, telemetry};
 
@@ -16,42 +14,15 @@ fn main() -> ExitCode {
             print(&api::schema::yaml());
             ExitCode::SUCCESS
         }
-        Some(Command::Validate { files }) => validate(&files, &cli.run.images()),
+        Some(Command::Validate { files }) => offline::main(&files),
         Some(Command::Run(settings)) => run(*settings),
         None => run(cli.run),
-    }
-}
-
-fn validate(files: &[PathBuf], images: &Images) -> ExitCode {
-    let mut refused = false;
-    for file in files {
-        let text = if file.as_os_str() == "-" {
-            std::io::read_to_string(std::io::stdin())
-        } else {
-            std::fs::read_to_string(file)
-        };
-        let report = match text {
-            Ok(text) => offline::validate(&file.display().to_string(), &text, images),
-            Err(error) => return fail(&format!("{}: {error}", file.display())),
-        };
-        refused |= report.refused;
-        print(&format!("{}\n", report.lines.join("\n")));
-    }
-    if refused {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
     }
 }
 
 /// A closed pipe (`redis-operator crd | head`) is no error.
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-fn fail(text: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "{text}");
-    ExitCode::from(2)
 }
 
 fn run(settings: Settings) -> ExitCode {

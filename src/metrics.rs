@@ -140,6 +140,7 @@ impl Metrics {
     }
 
     /// When the webhook's certificate expires.
+    #[allow(clippy::cast_precision_loss)] // Milliseconds fit a double until the year 287396.
     pub fn certificate_expires(&self, at: jiff::Timestamp) {
         self.certificate_expiry.set(at.as_millisecond() as f64 / 1_000.0);
     }

@@ -68,6 +68,21 @@ pub trait Seen: Send + Sync {
     fn metadata(&self, kind: ChildKind, namespace: &str, name: &str) -> Option<ObjectMeta>;
 }
 
+/// What came of one pass over the children.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was written, in words.
+    pub written: Vec<String>,
+    /// What could not be written.
+    pub errors: Vec<Error>,
+}
+
+impl Child {
+    fn describe(&self) -> String {
+        format!("{:?} {}", self.kind, self.name)
+    }
+}
+
 /// What was applied last to the children of one `RedisFailover`.
 #[derive(Debug, Default)]
 pub struct Applied(HashMap<(ChildKind, String), Mark>);
@@ -95,55 +110,70 @@ impl Applied {
     }
 }
 
-/// Writes what differs, in order, and deletes what should not be. Returns the kinds and names that it wrote.
+/// Writes what differs, in order, and deletes what should not be. An object that cannot be written stops no other.
 pub async fn apply(
     client: &kube::Client,
     seen: &dyn Seen,
     owner: &Identity,
     desired: &Desired,
     applied: &mut Applied,
-) -> Result<Vec<String>, Error> {
-    let mut written = Vec::new();
+) -> Report {
+    let mut report = Report::default();
     for child in &desired.present {
         let live = seen.metadata(child.kind, &owner.namespace, &child.name);
-        let object = format!("{:?} {}", child.kind, child.name);
-        if live.as_ref().is_some_and(|live| !is_controlled_by(live, owner)) {
-            return Err(Error::Foreign { object });
+        match write(client, owner, child, live.as_ref(), applied).await {
+            Ok(true) => report.written.push(child.describe()),
+            Ok(false) => {}
+            Err(error) => report.errors.push(error),
         }
-        let text = child.body.to_string();
-        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes())
-            .as_ref()
-            .to_vec();
-        if applied.is_current(child, &digest, live.as_ref()) {
-            continue;
-        }
-        let api = api(client, child.kind, &owner.namespace);
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let result = call(
-            &object,
-            api.patch(&child.name, &params, &Patch::Apply(&child.body)),
-        )
-        .await?;
-        let mark = Mark {
-            digest,
-            version: version(&result.metadata),
-            at: Instant::now(),
-        };
-        applied.0.insert((child.kind, child.name.clone()), mark);
-        written.push(object);
     }
     for (kind, name) in &desired.absent {
-        let Some(live) = seen
-            .metadata(*kind, &owner.namespace, name)
-            .filter(|live| is_controlled_by(live, owner))
-        else {
+        let live = seen.metadata(*kind, &owner.namespace, name);
+        let Some(live) = live.filter(|live| is_controlled_by(live, owner)) else {
             continue;
         };
         applied.0.remove(&(*kind, name.clone()));
-        delete(client, *kind, owner, name, &live).await?;
-        written.push(format!("{kind:?} {name} deleted"));
+        match delete(client, *kind, owner, name, &live).await {
+            Ok(()) => report.written.push(format!("{kind:?} {name} deleted")),
+            Err(error) => report.errors.push(error),
+        }
     }
-    Ok(written)
+    report
+}
+
+/// Applies one child if that is needed; says whether it was.
+async fn write(
+    client: &kube::Client,
+    owner: &Identity,
+    child: &Child,
+    live: Option<&ObjectMeta>,
+    applied: &mut Applied,
+) -> Result<bool, Error> {
+    let object = child.describe();
+    if live.is_some_and(|live| !is_controlled_by(live, owner)) {
+        return Err(Error::Foreign { object });
+    }
+    let text = child.body.to_string();
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes())
+        .as_ref()
+        .to_vec();
+    if applied.is_current(child, &digest, live) {
+        return Ok(false);
+    }
+    let api = api(client, child.kind, &owner.namespace);
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let result = call(
+        &object,
+        api.patch(&child.name, &params, &Patch::Apply(&child.body)),
+    )
+    .await?;
+    let mark = Mark {
+        digest,
+        version: version(&result.metadata),
+        at: Instant::now(),
+    };
+    applied.0.insert((child.kind, child.name.clone()), mark);
+    Ok(true)
 }
 
 async fn delete(

@@ -169,9 +169,8 @@ fn second_text(reply: &Reply) -> Option<String> {
 /// The value after `name` in a flat list of names and values.
 fn field(reply: &Reply, name: &str) -> Option<String> {
     let Reply::List(items) = reply else { return None };
-    let pairs = items.chunks(2).find_map(|pair| match pair {
+    items.chunks(2).find_map(|pair| match pair {
         [Reply::Text(key), Reply::Text(value)] if key == name => Some(value.clone()),
         _ => None,
-    });
-    pairs
+    })
 }

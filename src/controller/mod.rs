@@ -32,7 +32,7 @@ use crate::observe::facts::Observed;
 use crate::observe::probe::observe;
 use crate::redis::Servers;
 use crate::secret::Password;
-use crate::status;
+use crate::status::{self, Look};
 
 pub use caches::{Caches, primary};
 use state::{State, States};
@@ -47,9 +47,9 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// Why a reconcile could not get as far as a plan.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An object could not be written.
+    /// A label could not be set.
     #[error(transparent)]
-    Apply(#[from] apply::Error),
+    Label(#[from] apply::Error),
     /// The password could not be read.
     #[error(transparent)]
     Password(#[from] password::Error),
@@ -66,7 +66,7 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Apply(error) => error.reason(),
+            Self::Label(error) => error.reason(),
             Self::Password(error) => error.reason(),
             Self::Status(_) => "StatusNotWritten",
             Self::CachesIncomplete => "CachesIncomplete",
@@ -145,7 +145,7 @@ async fn reconcile(
     let state = context.states.of(&identity);
     let mut state = state.lock().await;
     state.recall(&object);
-    let (action, reason) = match steps(&object, identity.clone(), &context, &mut state).await {
+    let (action, reason) = match Box::pin(steps(&object, identity.clone(), &context, &mut state)).await {
         Ok(action) => {
             state.failures = 0;
             (action, "Ok")
@@ -186,24 +186,31 @@ async fn steps(
         return Err(Error::CachesIncomplete);
     }
     let desired = desired::build(&valid, password.as_ref());
-    apply::apply(
+    let applied = apply::apply(
         &context.client,
         &context.caches,
         &identity,
         &desired,
         &mut state.applied,
     )
-    .await?;
+    .await;
     let mut observed = look(&valid, password.as_ref(), context).await;
     observed.mark_outdated(desired.redis_template().as_deref());
     let plan = heal::plan(&valid, &observed, &state.memory, now);
     let done = act(&valid, &observed, &plan, password.as_ref(), context, state).await?;
     state.memory.update(&plan, now);
-    let status = status::of_plan(&valid, generation, &observed, &plan, &state.status, now);
+    let seen = Look {
+        valid: &valid,
+        generation,
+        observed: &observed,
+        plan: &plan,
+        not_applied: &applied.errors,
+    };
+    let status = status::of_plan(&seen, &state.status, now);
     context
         .metrics
         .cluster(&identity.namespace, &identity.name, plan.healthy());
-    let failed = done.iter().any(|done| done.result.is_err());
+    let failed = !applied.errors.is_empty() || done.iter().any(|done| done.result.is_err());
     report(
         object,
         &identity,

@@ -44,11 +44,13 @@ impl State {
 
 /// The memories, by the objects' unique ids.
 #[derive(Default)]
-pub(super) struct States(Mutex<HashMap<String, (Identity, Arc<tokio::sync::Mutex<State>>)>>);
+pub(super) struct States(Mutex<HashMap<String, (Identity, Shared)>>);
+
+type Shared = Arc<tokio::sync::Mutex<State>>;
 
 impl States {
     /// The memory of one object.
-    pub(super) fn of(&self, identity: &Identity) -> Arc<tokio::sync::Mutex<State>> {
+    pub(super) fn of(&self, identity: &Identity) -> Shared {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = all
             .entry(identity.uid.clone())

@@ -25,13 +25,12 @@ impl Desired {
             return;
         };
         let digest = ring::digest::digest(&ring::digest::SHA256, template.to_string().as_bytes());
-        let text: String = digest
+        let start = digest
             .as_ref()
             .iter()
             .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        template["metadata"]["annotations"][annotation()] = Value::String(text);
+            .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        template["metadata"]["annotations"][annotation()] = Value::String(format!("{start:016x}"));
     }
 
     /// The mark of the redis servers' pod template.

@@ -60,21 +60,21 @@ pub(super) fn decide<'a>(
         .filter(|node| !node.pod.terminating)
         .filter_map(|node| node.server.as_ref().ok().map(|facts| (node, facts)))
         .collect();
-    let masters: Vec<_> = answering
+    let serving: Vec<_> = answering
         .iter()
         .filter(|(_, f)| matches!(f.role, Role::Master { .. }))
         .collect();
     let named = majority(valid, observed);
-    match masters[..] {
-        [] => no_master(valid, observed, memory, named, &answering, now),
+    match serving[..] {
+        [] => no_master(valid, observed, memory, named.is_some(), &answering, now),
         [(node, _)] => one_master(valid, observed, node, named),
         _ => {
-            let names: Vec<_> = masters.iter().map(|(node, _)| node.pod.name.as_str()).collect();
+            let pods: Vec<_> = serving.iter().map(|(node, _)| node.pod.name.as_str()).collect();
             wait(
                 "SeveralMasters",
                 format!(
                     "{} are masters; waiting for the Sentinels to demote all but one",
-                    names.join(", ")
+                    pods.join(", ")
                 ),
             )
         }
@@ -111,17 +111,17 @@ fn no_master<'a>(
     valid: &Valid,
     observed: &Observed,
     memory: &Memory,
-    named: Option<Address>,
+    named: bool,
     answering: &Answering<'a>,
     now: Timestamp,
 ) -> Decision<'a> {
     let wanted = usize::try_from(valid.redis.replicas).unwrap_or(usize::MAX);
     let complete = answering.len() >= wanted && answering.iter().all(|(_, facts)| !facts.loading);
-    let first_start = memory.last_master.is_none() && named.is_none();
+    let first_start = memory.last_master.is_none() && !named;
     if first_start && matches!(valid.redis.storage, Storage::EmptyDir(_)) {
-        return first_of_empty(answering, wanted);
+        return first_of_empty(answering, wanted, complete);
     }
-    if named.is_some() && memory.masterless_for(now) < SENTINELS_FIRST {
+    if named && memory.masterless_for(now) < SENTINELS_FIRST {
         let message = "no server is master; the Sentinels are expected to elect one";
         return wait("WaitingForSentinels", message);
     }
@@ -149,13 +149,13 @@ fn no_master<'a>(
 }
 
 /// Nobody ever held data, so nobody need be waited for but the first ordinal; without it, the others must be complete.
-fn first_of_empty<'a>(answering: &Answering<'a>, wanted: usize) -> Decision<'a> {
+fn first_of_empty<'a>(answering: &Answering<'a>, wanted: usize, complete: bool) -> Decision<'a> {
     let holder = answering.iter().find(|(_, facts)| holds_data(facts));
     let first = answering
         .iter()
         .find(|(node, facts)| node.pod.ordinal == Some(0) && !facts.loading);
     match (holder, first) {
-        (Some(_), _) if answering.len() >= wanted => choose(answering, &Memory::default()),
+        (Some(_), _) if complete => choose(answering, &Memory::default()),
         (Some((node, _)), _) => wait(
             WAITING_FOR_PODS,
             format!(

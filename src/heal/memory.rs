@@ -45,19 +45,16 @@ pub struct Memory {
 impl Memory {
     /// Takes up what a look at `now` showed.
     pub fn update(&mut self, plan: &Plan, now: Timestamp) {
-        match &plan.master {
-            Some(master) => {
-                if self.last_master.as_deref() != Some(&master.pod) || self.stable_since.is_none() {
-                    self.stable_since = Some(now);
-                }
-                self.last_master = Some(master.pod.clone());
-                self.masterless_since = None;
-            }
-            None => {
-                self.stable_since = None;
-                self.masterless_since.get_or_insert(now);
-            }
+        let Some(master) = &plan.master else {
+            self.stable_since = None;
+            self.masterless_since.get_or_insert(now);
+            return;
+        };
+        if self.last_master.as_deref() != Some(&master.pod) || self.stable_since.is_none() {
+            self.stable_since = Some(now);
         }
+        self.last_master = Some(master.pod.clone());
+        self.masterless_since = None;
     }
 
     /// Takes up what came of a change of a setting.

@@ -8,7 +8,7 @@ mod replicas;
 mod sentinels;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 

@@ -23,6 +23,7 @@ impl Observed {
 }
 
 /// A pod as Kubernetes knows it.
+#[allow(clippy::struct_excessive_bools)] // Facts that are independent of one another, as Kubernetes reports them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodFacts {
     /// Name.

@@ -6,6 +6,7 @@ mod tests;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::act::apply;
 use crate::api::problem::summary;
 use crate::api::status::{CountStatus, MasterStatus, Phase};
 use crate::api::{Problem, RedisFailoverStatus, Valid};
@@ -27,22 +28,40 @@ pub const SENTINEL_QUORUM: &str = "SentinelQuorum";
 pub const CONFIG_APPLIED: &str = "ConfigApplied";
 /// Condition: every pod runs what the spec says today.
 pub const PODS_UP_TO_DATE: &str = "PodsUpToDate";
+/// Condition: every child could be written.
+pub const OBJECTS_APPLIED: &str = "ObjectsApplied";
+
+/// Everything that one reconcile found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The checked spec.
+    pub valid: &'a Valid,
+    /// Its generation.
+    pub generation: Option<i64>,
+    /// What was seen.
+    pub observed: &'a Observed,
+    /// What is to be done about it.
+    pub plan: &'a Plan,
+    /// Objects that could not be written.
+    pub not_applied: &'a [apply::Error],
+}
 
 /// The status after a look and a plan.
 #[must_use]
-pub fn of_plan(
-    valid: &Valid,
-    generation: Option<i64>,
-    observed: &Observed,
-    plan: &Plan,
-    old: &RedisFailoverStatus,
-    now: Timestamp,
-) -> RedisFailoverStatus {
+pub fn of_plan(look: &Look<'_>, old: &RedisFailoverStatus, now: Timestamp) -> RedisFailoverStatus {
+    let Look {
+        valid,
+        generation,
+        observed,
+        plan,
+        not_applied,
+    } = *look;
     let redis = count(valid.redis.replicas, observed.redis.iter().map(|node| &node.pod));
     let sentinel = count(
         valid.sentinel.replicas,
         observed.sentinels.iter().map(|node| &node.pod),
     );
+    let objects = objects_applied(not_applied);
     let up_to_date = up_to_date(observed);
     let aspects = [
         (MASTER_AVAILABLE, &plan.available),
@@ -50,6 +69,7 @@ pub fn of_plan(
         (SENTINEL_QUORUM, &plan.quorum),
         (CONFIG_APPLIED, &plan.config),
         (PODS_UP_TO_DATE, &up_to_date),
+        (OBJECTS_APPLIED, &objects),
     ];
     let ready = readiness(&aspects, redis, sentinel, plan);
     let fine = Finding {
@@ -187,7 +207,7 @@ fn condition(
         reason: finding.reason.to_owned(),
         message: finding.message.clone(),
         observed_generation: generation,
-        last_transition_time: before.map_or(Time(seconds(now)), |c| c.last_transition_time.clone()),
+        last_transition_time: before.map_or_else(|| Time(seconds(now)), |c| c.last_transition_time.clone()),
     }
 }
 
@@ -238,6 +258,24 @@ fn phase(plan: &Plan, ready: &Finding, up_to_date: &Finding, old: &RedisFailover
         (_, false) => Phase::Creating,
         (Some(_), true) if plan.config.reason == "Applying" || !up_to_date.ok => Phase::Updating,
         (Some(_), true) => Phase::Degraded,
+    }
+}
+
+fn objects_applied(errors: &[apply::Error]) -> Finding {
+    match errors.first() {
+        None => Finding {
+            ok: true,
+            reason: "Written",
+            message: "every child is as the spec wants it".to_owned(),
+        },
+        Some(first) => {
+            let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            Finding {
+                ok: false,
+                reason: first.reason(),
+                message: all.join("; "),
+            }
+        }
     }
 }
 

@@ -31,16 +31,23 @@ pub(super) fn check(redis: &RedisSpec, old: Option<&StorageSpec>, found: &mut Fi
         )),
         None => {}
     }
-    if let Some(old) = old.and_then(|old| old.persistent_volume_claim.as_ref()) {
-        match &storage.persistent_volume_claim {
-            Some(new) => transition(new, old, found),
-            None => found.refuse(Problem::new(
+    let Some(old) = old else { return };
+    match (&storage.persistent_volume_claim, &old.persistent_volume_claim) {
+        (Some(new), Some(old)) => transition(new, old, found),
+        (None, Some(_)) => {
+            let text = texts::CLAIM_DROPPED;
+            found.refuse(Problem::new(CLAIM, "", text.reason, text.mend));
+        }
+        (Some(_), None) if storage.empty_dir.is_none() => {
+            let reason = "cannot be added to servers that run with an emptyDir: that is not supported yet";
+            found.refuse(Problem::new(
                 CLAIM,
                 "",
-                texts::CLAIM_DROPPED.reason,
-                texts::CLAIM_DROPPED.mend,
-            )),
+                reason,
+                "create another RedisFailover and move the data",
+            ));
         }
+        (Some(_) | None, None) => {} // Both at once are refused above.
     }
 }
 
@@ -99,13 +106,36 @@ fn transition(new: &EmbeddedClaim, old: &EmbeddedClaim, found: &mut Findings) {
         && bytes(new) < bytes(old)
     {
         let reason = format!("is smaller than the {old_size} of before, and claims cannot shrink");
-        found.refuse(Problem::new(
-            SIZE,
-            size,
-            reason,
-            format!("set it to {old_size} or more"),
-        ));
+        found.refuse(Problem::new(SIZE, size, reason, format!("set it to {old_size}")));
+    } else if let (Some(size), Some(old_size)) = (size(new), size(old))
+        && bytes(new) > bytes(old)
+    {
+        let reason =
+            format!("is more than the {old_size} of before, and growing a claim is not supported yet");
+        found.refuse(Problem::new(SIZE, size, reason, format!("set it to {old_size}")));
+    } else if size(new).is_some() && (class, name(new)) == (old_class, name(old)) && template(new) != template(old) {
+        let reason = "cannot change once its claims exist: that is not supported yet";
+        found.refuse(Problem::new(CLAIM, "", reason, "set it back"));
     }
+}
+
+/// What becomes part of the StatefulSet, in which it can never change.
+fn template(claim: &EmbeddedClaim) -> EmbeddedClaim {
+    let mut template = EmbeddedClaim {
+        api_version: None,
+        kind: None,
+        status: None,
+        ..claim.clone()
+    };
+    if let Some(requests) = template
+        .spec
+        .resources
+        .as_mut()
+        .and_then(|resources| resources.requests.as_mut())
+    {
+        requests.remove("storage"); // Compared by its value: 1Gi and 1024Mi are the same size.
+    }
+    template
 }
 
 fn size(claim: &EmbeddedClaim) -> Option<&str> {

@@ -4,4 +4,4 @@ mod properties;
 mod replicas;
 mod sentinels;
 mod settings;
-pub(super) mod world;
+pub(crate) mod world;

@@ -12,10 +12,10 @@ use crate::observe::facts::{
 };
 use crate::redis::Address;
 
-pub(in crate::heal) const LOOPBACK: &str = "127.0.0.1";
+pub(crate) const LOOPBACK: &str = "127.0.0.1";
 
 /// A checked spec: 3 servers and 3 Sentinels, changed by `edit`.
-pub(in crate::heal) fn valid(edit: serde_json::Value) -> Valid {
+pub(crate) fn valid(edit: serde_json::Value) -> Valid {
     let mut spec = edit;
     defaults::fill(&mut spec, &Images::default());
     let spec = parse::spec(&spec).unwrap();
@@ -28,22 +28,22 @@ pub(in crate::heal) fn valid(edit: serde_json::Value) -> Valid {
     Valid::new(identity, spec).unwrap()
 }
 
-pub(in crate::heal) fn plain() -> Valid {
+pub(crate) fn plain() -> Valid {
     valid(json!({}))
 }
 
-pub(in crate::heal) fn persistent() -> Valid {
+pub(crate) fn persistent() -> Valid {
     valid(json!({"redis": {"storage": {"persistentVolumeClaim": {
         "metadata": {"name": "data"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     }}}}))
 }
 
-pub(in crate::heal) fn ip(ordinal: u32) -> String {
+pub(crate) fn ip(ordinal: u32) -> String {
     format!("10.0.0.{}", ordinal + 1)
 }
 
-pub(in crate::heal) fn address(ordinal: u32) -> Address {
+pub(crate) fn address(ordinal: u32) -> Address {
     Address {
         host: ip(ordinal),
         port: 6379,
@@ -64,7 +64,7 @@ fn redis_pod(ordinal: u32) -> PodFacts {
 }
 
 /// A server that follows `source`, in sync when that is a real one.
-pub(in crate::heal) fn replica(ordinal: u32, source: &str) -> RedisNode {
+pub(crate) fn replica(ordinal: u32, source: &str) -> RedisNode {
     let link_up = source != LOOPBACK;
     let role = Role::Replica {
         source: Address {
@@ -86,7 +86,7 @@ pub(in crate::heal) fn replica(ordinal: u32, source: &str) -> RedisNode {
 }
 
 /// A server that is master, with the other two connected.
-pub(in crate::heal) fn master(ordinal: u32) -> RedisNode {
+pub(crate) fn master(ordinal: u32) -> RedisNode {
     let replicas = (0..3).filter(|o| *o != ordinal).map(|o| ReplicaLink {
         address: address(o),
         online: true,
@@ -108,7 +108,7 @@ pub(in crate::heal) fn master(ordinal: u32) -> RedisNode {
     node
 }
 
-pub(in crate::heal) fn silent(ordinal: u32) -> RedisNode {
+pub(crate) fn silent(ordinal: u32) -> RedisNode {
     RedisNode {
         pod: redis_pod(ordinal),
         server: Err(Silence::Failed(crate::redis::Error::Timeout)),
@@ -116,7 +116,7 @@ pub(in crate::heal) fn silent(ordinal: u32) -> RedisNode {
 }
 
 /// The same server with data.
-pub(in crate::heal) fn with_data(mut node: RedisNode, offset: i64, keys: u64) -> RedisNode {
+pub(crate) fn with_data(mut node: RedisNode, offset: i64, keys: u64) -> RedisNode {
     if let Ok(facts) = &mut node.server {
         facts.offset = offset;
         facts.keys = keys;
@@ -126,7 +126,7 @@ pub(in crate::heal) fn with_data(mut node: RedisNode, offset: i64, keys: u64) ->
 }
 
 /// A Sentinel that monitors `host` and knows everybody.
-pub(in crate::heal) fn sentinel(number: u32, host: &str) -> SentinelNode {
+pub(crate) fn sentinel(number: u32, host: &str) -> SentinelNode {
     let (peers, replicas) = if host == LOOPBACK { (0, 0) } else { (2, 2) };
     let settings = [
         ("down-after-milliseconds", "5000"),
@@ -162,16 +162,16 @@ pub(in crate::heal) fn sentinel(number: u32, host: &str) -> SentinelNode {
     }
 }
 
-pub(in crate::heal) fn sentinels(host: &str) -> Vec<SentinelNode> {
+pub(crate) fn sentinels(host: &str) -> Vec<SentinelNode> {
     (0..3).map(|number| sentinel(number, host)).collect()
 }
 
-pub(in crate::heal) fn observed(redis: Vec<RedisNode>, sentinels: Vec<SentinelNode>) -> Observed {
+pub(crate) fn observed(redis: Vec<RedisNode>, sentinels: Vec<SentinelNode>) -> Observed {
     Observed { redis, sentinels }
 }
 
 /// Master 0, replicas 1 and 2, all agreed.
-pub(in crate::heal) fn healthy() -> Observed {
+pub(crate) fn healthy() -> Observed {
     observed(
         vec![master(0), replica(1, &ip(0)), replica(2, &ip(0))],
         sentinels(&ip(0)),
@@ -179,14 +179,14 @@ pub(in crate::heal) fn healthy() -> Observed {
 }
 
 /// First start: everybody follows the loopback address.
-pub(in crate::heal) fn newborn() -> Observed {
+pub(crate) fn newborn() -> Observed {
     observed(
         (0..3).map(|ordinal| replica(ordinal, LOOPBACK)).collect(),
         sentinels(LOOPBACK),
     )
 }
 
-pub(in crate::heal) fn set_config(observed: &mut Observed, name: &str, value: &str) {
+pub(crate) fn set_config(observed: &mut Observed, name: &str, value: &str) {
     for node in &mut observed.redis {
         if let Ok(facts) = &mut node.server {
             facts.config = BTreeMap::from([(name.to_owned(), value.to_owned())]);

@@ -19,17 +19,27 @@ fn update_refused(old: Value, new: Value, path: &str, text: &str) {
 }
 
 #[test]
-fn claims_may_grow_but_not_shrink() {
+fn claims_keep_their_size() {
     let size = "spec.redis.storage.persistentVolumeClaim.spec.resources.requests.storage";
     let of = |size: &str| with_claim(claim(json!(size)));
-    assert_eq!(updated(of("1Gi"), of("2Gi")), Verdict::default());
     assert_eq!(updated(of("1Gi"), of("1024Mi")), Verdict::default());
+    update_refused(of("1Gi"), of("2Gi"), size, "growing a claim is not supported yet; set it to 1Gi");
     update_refused(
         of("1Gi"),
         of("1000Mi"),
         size,
         "is smaller than the 1Gi of before, and claims cannot shrink",
     );
+}
+
+#[test]
+fn what_a_stateful_set_cannot_change_is_refused() {
+    let path = "spec.redis.storage.persistentVolumeClaim";
+    let old = with_claim(claim(json!("1Gi")));
+    let mut labelled = claim(json!("1Gi"));
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    update_refused(old.clone(), with_claim(labelled), path, "cannot change once its claims exist");
+    update_refused(json!({}), old, path, "cannot be added to servers that run with an emptyDir");
 }
 
 #[test]
@@ -134,8 +144,8 @@ fn a_rule_on_two_fields_refuses_a_change_of_either() {
         "spec.sentinel.customConfig[0]",
         "more votes than the 1 Sentinels",
     );
-    let missing = json!({"redis": {"storage": {"persistentVolumeClaim": {}}}});
+    let missing = with_claim(json!({"metadata": {"name": "data"}}));
     let size = "spec.redis.storage.persistentVolumeClaim.spec.resources.requests.storage";
-    update_refused(json!({}), missing.clone(), size, "a claim needs a size");
+    update_refused(with_claim(claim(json!("1Gi"))), missing.clone(), size, "a claim needs a size");
     assert_eq!(updated(missing.clone(), missing).problems, []);
 }

@@ -1,5 +1,8 @@
 //! Kubernetes events: what the operator did, and every turn of a condition. Deciding is pure, publishing is thin.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
