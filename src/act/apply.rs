@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, GroupVersionKind, ObjectMeta};
+use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::api::{FIELD_MANAGER, Identity};
@@ -19,6 +20,9 @@ use crate::desired::{Child, ChildKind, Desired};
 const CALL: Duration = Duration::from_secs(10);
 /// How long the cache may lag behind a write of our own.
 const CACHE_LAG: Duration = Duration::from_secs(2);
+
+/// Reason of an error: the API server found the object invalid.
+const REFUSED: &str = "ObjectRefused";
 
 /// Why an object could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +57,7 @@ impl Error {
         match self {
             Self::Api { source, .. } => match &**source {
                 kube::Error::Api(status) if status.is_forbidden() => "Forbidden",
-                kube::Error::Api(status) if status.is_invalid() => "ObjectRefused",
+                kube::Error::Api(status) if status.is_invalid() => REFUSED,
                 _ => "ApiError",
             },
             Self::Timeout { .. } => "ApiTimeout",
@@ -161,12 +165,27 @@ async fn write(
         return Ok(false);
     }
     let api = api(client, child.kind, &owner.namespace);
+    if live.is_none() {
+        // The watches show objects with our label alone, so one of somebody else's may hide behind the name.
+        let hidden = call(&object, api.get_metadata_opt(&child.name)).await?;
+        if hidden.is_some_and(|hidden| !is_controlled_by(&hidden.metadata, owner)) {
+            return Err(Error::Foreign { object });
+        }
+    }
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let result = call(
-        &object,
-        api.patch(&child.name, &params, &Patch::Apply(&child.body)),
-    )
-    .await?;
+    let apply = || {
+        call(
+            &object,
+            api.patch(&child.name, &params, &Patch::Apply(&child.body)),
+        )
+    };
+    let result = match (apply().await, child.kind) {
+        (Err(error), ChildKind::Service) if error.reason() == REFUSED => {
+            replace_ports(&api, child).await?;
+            apply().await?
+        }
+        (result, _) => result?,
+    };
     let mark = Mark {
         digest,
         version: version(&result.metadata),
@@ -174,6 +193,20 @@ async fn write(
     };
     applied.0.insert((child.kind, child.name.clone()), mark);
     Ok(true)
+}
+
+/// Server-side apply leaves a port that another client made of ours in place, beside ours and with the same name,
+/// which makes the whole Service invalid. This takes out every port but ours.
+async fn replace_ports(api: &Api<DynamicObject>, child: &Child) -> Result<(), Error> {
+    let ports = child.body.pointer("/spec/ports");
+    let patch = Patch::Merge(json!({"spec": {"ports": ports}}));
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    call(&child.describe(), api.patch(&child.name, &params, &patch))
+        .await
+        .map(|_| ())
 }
 
 async fn delete(

@@ -3,3 +3,5 @@
 pub mod apply;
 pub mod labels;
 pub mod servers;
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::join_all;
 use futures::stream::BoxStream;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
@@ -16,6 +17,7 @@ use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::act::apply::Seen;
@@ -34,6 +36,7 @@ pub struct Caches {
     children: HashMap<ChildKind, Lookup>,
     pods: Store<Pod>,
     first_lists: Vec<FirstList>,
+    complete: OnceCell<()>,
 }
 
 /// `RedisFailovers` as the API server knows them.
@@ -81,14 +84,17 @@ impl Caches {
                 children: building.children,
                 pods,
                 first_lists: building.first_lists,
+                complete: OnceCell::new(),
             },
         )
     }
 
     /// Waits until every watch delivered its first list; false if that takes too long.
+    ///
+    /// A store wakes only the last of those who wait for its first list, so one waits for all of them.
     pub async fn complete(&self) -> bool {
-        let all = futures::future::join_all(self.first_lists.iter().map(|wait| wait()));
-        timeout(FIRST_LISTS, all).await.is_ok()
+        let all = || async { drop(join_all(self.first_lists.iter().map(|wait| wait())).await) };
+        timeout(FIRST_LISTS, self.complete.get_or_init(all)).await.is_ok()
     }
 
     /// The pods of one `RedisFailover`.

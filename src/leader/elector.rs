@@ -1,19 +1,24 @@
 //! The IO around [`decide`](super::decide).
 
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{Api, ObjectMeta, PostParams};
-use tokio::time::{Instant, sleep, timeout};
+use kube::api::{Api, ObjectMeta, PostParams, WatchEvent, WatchParams};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Decision, GIVE_UP_AFTER, LEASE, RENEW_EVERY, Seen, decide};
 
 /// Deadline of one API call about the lease.
 const CALL: Duration = Duration::from_secs(4);
-/// How often a candidate looks at a lease that was just released or whose write lost a race.
+/// The pause after a write that lost a race.
 const SOON: Duration = Duration::from_millis(200);
+/// The pause after a renewal that failed: short enough for several tries before the holder gives up.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whose lease, which lease.
 #[derive(Clone, Debug)]
@@ -26,6 +31,10 @@ pub struct Options {
     pub me: String,
     /// How often a candidate looks and the holder renews.
     pub every: Duration,
+    /// How long the lease holds without renewal, in whole seconds.
+    pub lease: Duration,
+    /// How long the holder works on without a good renewal; below `lease`.
+    pub give_up_after: Duration,
 }
 
 impl Options {
@@ -37,6 +46,8 @@ impl Options {
             name,
             me,
             every: RENEW_EVERY,
+            lease: LEASE,
+            give_up_after: GIVE_UP_AFTER,
         }
     }
 }
@@ -93,7 +104,10 @@ impl Elector {
     pub async fn acquire(&mut self) {
         loop {
             let pause = match self.try_once().await {
-                Ok(Decision::Wait(pause)) => pause.min(self.options.every),
+                Ok(Decision::Wait(pause)) => {
+                    self.wait(pause.min(self.options.every)).await;
+                    continue;
+                }
                 Ok(_) => return,
                 Err(Error::Raced) => SOON,
                 Err(error) => {
@@ -108,13 +122,22 @@ impl Elector {
     /// Renews for as long as that works, then says why it ended. Whoever leads must stop at once then.
     pub async fn keep(&mut self) -> Error {
         let mut good = Instant::now();
+        let mut pause = self.options.every;
         loop {
-            sleep(self.options.every).await;
-            match self.renew().await {
-                Ok(()) => good = Instant::now(),
-                Err(error @ Error::Taken) => return error,
-                Err(error) if good.elapsed() + self.options.every >= GIVE_UP_AFTER => return error,
-                Err(error) => tracing::warn!(reason = error.reason(), %error, "cannot renew the lease"),
+            sleep(pause).await;
+            let begun = Instant::now();
+            let end = good + self.options.give_up_after;
+            match timeout_at(end, self.renew()).await {
+                Ok(Ok(())) => (good, pause) = (begun, self.options.every),
+                Ok(Err(error @ Error::Taken)) => return error,
+                Ok(Err(error)) => {
+                    pause = AGAIN.min(self.options.every);
+                    if Instant::now() + pause >= end {
+                        return error;
+                    }
+                    tracing::warn!(reason = error.reason(), %error, "cannot renew the lease");
+                }
+                Err(_) => return Error::Timeout,
             }
         }
     }
@@ -130,6 +153,35 @@ impl Elector {
         if let Err(error) = self.write(Some(&lease), "").await {
             tracing::warn!(reason = error.reason(), %error, "cannot release the lease");
         }
+    }
+
+    /// Waits for `pause`, or until the holder gives the lease back.
+    async fn wait(&self, pause: Duration) {
+        let freed = async {
+            if self.freed().await.is_err() {
+                pending::<()>().await; // Without a watch, the next look has to do.
+            }
+        };
+        let _ = timeout(pause, freed).await;
+    }
+
+    /// Ends well when the lease that was read is released or deleted.
+    async fn freed(&self) -> Result<(), kube::Error> {
+        let read = self.last.as_ref().map(|(lease, _)| &lease.metadata);
+        let version = read.and_then(|metadata| metadata.resource_version.as_deref());
+        let params = WatchParams::default().fields(&format!("metadata.name={}", self.options.name));
+        let mut events = pin!(self.api.watch(&params, version.unwrap_or_default()).await?);
+        while let Some(event) = events.try_next().await? {
+            match event {
+                WatchEvent::Deleted(_) => return Ok(()),
+                WatchEvent::Added(lease) | WatchEvent::Modified(lease) if holder(&lease).is_empty() => {
+                    return Ok(());
+                }
+                WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+                _ => {}
+            }
+        }
+        pending().await
     }
 
     async fn try_once(&mut self) -> Result<Decision, Error> {
@@ -196,17 +248,24 @@ impl Elector {
     fn next(&self, current: Option<&Lease>, holder: &str) -> Lease {
         let now = MicroTime(Timestamp::now());
         let old = current.and_then(|lease| lease.spec.clone()).unwrap_or_default();
+        // What others put on it stays.
+        let metadata = current.map_or_else(
+            || ObjectMeta {
+                name: Some(self.options.name.clone()),
+                namespace: Some(self.options.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            |lease| lease.metadata.clone(),
+        );
         let changes = old.holder_identity.as_deref() != Some(holder);
         Lease {
             metadata: ObjectMeta {
-                name: Some(self.options.name.clone()),
-                namespace: Some(self.options.namespace.clone()),
-                resource_version: current.and_then(|lease| lease.metadata.resource_version.clone()),
-                ..ObjectMeta::default()
+                managed_fields: None,
+                ..metadata
             },
             spec: Some(LeaseSpec {
                 holder_identity: Some(holder.to_owned()),
-                lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
+                lease_duration_seconds: i32::try_from(self.options.lease.as_secs()).ok(),
                 acquire_time: if changes {
                     Some(now.clone())
                 } else {

@@ -57,5 +57,5 @@ pub fn decide(lease: Option<&Seen>, me: &str, now: Instant) -> Decision {
     if seen.holder.is_empty() || age >= seen.duration {
         return Decision::Take;
     }
-    Decision::Wait((seen.duration - age).min(RENEW_EVERY))
+    Decision::Wait(seen.duration.saturating_sub(age).min(RENEW_EVERY))
 }
