@@ -173,12 +173,8 @@ async fn write(
         }
     }
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let apply = || {
-        call(
-            &object,
-            api.patch(&child.name, &params, &Patch::Apply(&child.body)),
-        )
-    };
+    let patch = Patch::Apply(&child.body);
+    let apply = || call(&object, api.patch(&child.name, &params, &patch));
     let result = match (apply().await, child.kind) {
         (Err(error), ChildKind::Service) if error.reason() == REFUSED => {
             replace_ports(&api, child).await?;

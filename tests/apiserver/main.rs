@@ -1,0 +1,26 @@
+//! What only a real API server can prove: etcd and kube-apiserver run for this binary, without kubelets and
+//! controllers, so there are no pods and nothing collects garbage.
+
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod children;
+#[cfg(test)]
+mod controller;
+#[cfg(test)]
+mod crd;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+#[path = "../helm/mod.rs"]
+mod helm;
+#[cfg(test)]
+mod lease;
+#[cfg(test)]
+mod round_trip;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod webhook;
