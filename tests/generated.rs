@@ -5,12 +5,33 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod helm;
+mod reference;
 
 use std::path::Path;
 
 const CRD: &str = "charts/redisoperator/files/redisfailovers.storage.spotahome.com.yaml";
 const MANIFEST: &str = "example/operator/all-redis-operator-resources.yaml";
+const COMMAND_LINE: &str = "docs/reference/command-line.md";
+const FIELDS: &str = "docs/reference/fields.md";
 const COMMAND: &str = "UPDATE=1 cargo test --test generated";
+
+#[test]
+fn reference_pages_are_fresh() {
+    let pages = [
+        (COMMAND_LINE, "src/cli.rs", reference::command_line()),
+        (
+            FIELDS,
+            "src/api/spec.rs and src/api/status.rs",
+            reference::fields(),
+        ),
+    ];
+    for (file, source, page) in pages {
+        check(
+            file,
+            &format!("<!-- Generated from {source} by `{COMMAND}`. Do not edit. -->\n\n{page}"),
+        );
+    }
+}
 
 /// One test, because the manifest is made from the chart and the chart has the CRD in it.
 #[test]

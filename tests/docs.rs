@@ -1,0 +1,110 @@
+//! The README and the pages under `docs/` name files, make targets, conditions and messages that exist.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use redis_operator::api::defaults::Images;
+use redis_operator::{offline, status};
+use regex::Regex;
+
+const PAGES: [&str; 3] = ["README.md", "docs/design.md", "docs/development.md"];
+
+/// A file of the project.
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// All first groups of an expression in a text.
+fn all(expression: &str, text: &str) -> Vec<String> {
+    let expression = Regex::new(expression).expect("an expression");
+    let found: Vec<_> = expression
+        .captures_iter(text)
+        .map(|captures| captures[1].to_owned())
+        .collect();
+    assert!(!found.is_empty(), "nothing matches {expression}");
+    found
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut dead = Vec::new();
+    for page in PAGES {
+        let folder = Path::new(page).parent().expect("a folder");
+        for link in all(r"\]\(([^)#:]+)\)", &read(page)) {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(&link);
+            if !path.exists() {
+                dead.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn paths_exist() {
+    let roots = r"((?:src|tests|example|charts|certs|webhook|docs|\.ci)/[A-Za-z0-9_./-]*[A-Za-z0-9])";
+    let mut gone = Vec::new();
+    for page in PAGES {
+        for path in all(&format!(r"(?:^|[ `]){roots}"), &read(page)) {
+            if !Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists() {
+                gone.push(format!("{page}: {path}"));
+            }
+        }
+    }
+    assert!(gone.is_empty(), "{gone:#?}");
+}
+
+#[test]
+fn make_targets_exist() {
+    let targets: BTreeSet<_> = all("(?m)^([a-z0-9-]+):.*##", &read("Makefile"))
+        .into_iter()
+        .collect();
+    for page in ["README.md", "docs/development.md"] {
+        for target in all(r"(?m)(?:^    |`)(?:[A-Z]+=\S+ )?make ([a-z0-9-]+)", &read(page)) {
+            assert!(targets.contains(&target), "{page}: make {target}");
+        }
+    }
+}
+
+#[test]
+fn conditions_are_those_of_the_status() {
+    let listed: BTreeSet<_> = all(r"(?m)^\| `([A-Z][A-Za-z]+)` \|", &read("README.md"))
+        .into_iter()
+        .collect();
+    let known = [
+        status::READY,
+        status::SPEC_VALID,
+        status::OBJECTS_APPLIED,
+        status::MASTER_AVAILABLE,
+        status::REPLICAS_IN_SYNC,
+        status::SENTINEL_QUORUM,
+        status::CONFIG_APPLIED,
+        status::PODS_UP_TO_DATE,
+    ];
+    assert_eq!(listed, known.map(str::to_owned).into());
+}
+
+/// Refusals that the README shows, in its own line breaks.
+#[test]
+fn refusals_are_shown_as_they_are() {
+    let readme = words(&read("README.md"));
+    for name in ["redis-owned-option", "name-too-long"] {
+        let file = format!("example/redisfailover/bad/{name}.yaml");
+        let report = offline::validate(&file, &read(&file), &Images::default());
+        let refusal = report.lines.first().expect("a refusal");
+        let refusal = refusal
+            .strip_prefix(&format!("{file}: "))
+            .expect("the file first");
+        assert!(
+            readme.contains(&words(refusal)),
+            "the README does not show: {refusal}"
+        );
+    }
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
