@@ -5,25 +5,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use redis_operator::leader::{Elector, Error, Options, RENEW_EVERY};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use redis_operator::leader::{Elector, Error, LEASE, Options, RENEW_EVERY};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::server::eventually;
 use crate::stage::{Release, Stage};
 
-/// A rhythm for which no test has to wait long.
-const LEASE: Duration = Duration::from_secs(2);
+/// The usual times, and many looks: no test has to wait long, and a loaded machine costs no term.
+fn options(stage: &Stage, release: &Release, me: &str) -> Options {
+    Options {
+        every: Duration::from_millis(200),
+        ..Options::new(stage.namespace.clone(), release.name.clone(), me.to_owned())
+    }
+}
 
 fn elector(stage: &Stage, release: &Release, me: &str) -> Elector {
-    let options = Options {
-        every: Duration::from_millis(200),
-        lease: LEASE,
-        give_up_after: Duration::from_secs(1),
-        ..Options::new(stage.namespace.clone(), release.name.clone(), me.to_owned())
-    };
-    Elector::new(release.client.clone(), options)
+    Elector::new(release.client.clone(), options(stage, release, me))
 }
 
 async fn holder(stage: &Stage, release: &Release) -> String {
@@ -75,11 +75,9 @@ async fn a_released_lease_is_taken_within_a_second() {
         Instant::now()
     });
     eventually("the other candidate watches", async || {
-        let open = release.watches_of("leases");
-        if open > 0 {
-            Ok(())
-        } else {
-            Err("no watch".to_owned())
+        match release.answers("watch", "leases").first() {
+            Some(200) => Ok(()),
+            other => Err(format!("{other:?}")),
         }
     })
     .await;
@@ -95,17 +93,21 @@ async fn a_released_lease_is_taken_within_a_second() {
 async fn a_dead_holders_lease_is_taken_when_it_expires_and_not_before() {
     let stage = Stage::open("lease-expiry").await;
     let release = stage.release().await;
-    let (mut dead, mut next) = (
-        elector(&stage, &release, "dead"),
-        elector(&stage, &release, "next"),
-    );
+    let short = Duration::from_secs(2);
+    let [mut dead, mut next] = ["dead", "next"].map(|me| {
+        let options = Options {
+            lease: short,
+            ..options(&stage, &release, me)
+        };
+        Elector::new(release.client.clone(), options)
+    });
     dead.acquire().await;
     let begin = Instant::now();
     drop(dead);
-    timeout(LEASE * 5, next.acquire()).await.unwrap();
+    timeout(LEASE, next.acquire()).await.unwrap();
     let waited = begin.elapsed();
     // It may look for the first time a moment after the last renewal; it never counts from before.
-    assert!(waited >= LEASE, "taken after {waited:?}");
+    assert!(waited >= short, "taken after {waited:?}");
     assert_eq!(holder(&stage, &release).await, "next");
 }
 
@@ -165,5 +167,41 @@ async fn a_deleted_lease_ends_the_term() {
         .delete(&release.name, &DeleteParams::default())
         .await
         .unwrap();
-    timeout(LEASE * 2, elector.keep()).await.unwrap();
+    let lost = timeout(LEASE, elector.keep()).await.unwrap();
+    assert!(matches!(lost, Error::Taken), "{lost:?}");
+}
+
+#[tokio::test]
+async fn failed_renewals_end_the_term_only_when_they_last() {
+    let stage = Stage::open("lease-failure").await;
+    let release = stage.release().await;
+    let mut elector = elector(&stage, &release, "keeper");
+    elector.acquire().await;
+    let term = tokio::spawn(async move { elector.keep().await });
+    let answer = async |wanted: u64| {
+        eventually("the renewal is answered", async || {
+            match release.answers("update", "leases").last() {
+                Some(code) if *code == wanted => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    };
+    let rights: Api<RoleBinding> = stage.api();
+    let mut binding = rights.get(&release.name).await.unwrap();
+    binding.metadata.resource_version = None;
+    for last in [false, true] {
+        rights
+            .delete(&release.name, &DeleteParams::default())
+            .await
+            .unwrap();
+        answer(403).await;
+        if !last {
+            rights.create(&PostParams::default(), &binding).await.unwrap();
+            answer(200).await;
+            assert!(!term.is_finished(), "one failure ended the term");
+        }
+    }
+    let lost = timeout(LEASE * 2, term).await.unwrap().unwrap();
+    assert!(!matches!(lost, Error::Taken), "{lost}");
 }

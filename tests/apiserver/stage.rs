@@ -178,14 +178,13 @@ impl Release {
             .collect()
     }
 
-    /// How many watches on a resource were begun so far.
-    pub(crate) fn watches_of(&self, resource: &str) -> usize {
-        let begun = |event: &&Value| {
-            event["verb"] == "watch"
-                && event["stage"] == "ResponseStarted"
-                && event["objectRef"]["resource"] == resource
-        };
-        self.server.requests_of(&self.user).iter().filter(begun).count()
+    /// The answers that this operator got to requests of one kind, as HTTP status codes.
+    pub(crate) fn answers(&self, verb: &str, resource: &str) -> Vec<u64> {
+        let events = self.server.requests_of(&self.user).into_iter();
+        events
+            .filter(|event| event["verb"] == verb && event["objectRef"]["resource"] == resource)
+            .map(|event| event["responseStatus"]["code"].as_u64().unwrap())
+            .collect()
     }
 
     /// Proves that the chart gives the operator every right that it asked for.
@@ -216,7 +215,7 @@ fn describe(event: &Value) -> String {
 /// A `RedisFailover` to be created.
 pub(crate) fn redis_failover(name: &str, spec: Value) -> DynamicObject {
     let mut object = DynamicObject::new(name, &primary());
-    object.data = json!({"spec": spec});
+    object.data = [("spec".to_owned(), spec)].into_iter().collect();
     object
 }
 
