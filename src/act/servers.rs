@@ -41,6 +41,7 @@ impl Hands<'_> {
                 quorum,
                 replace,
             } => self.monitor(pod, master, *quorum, *replace).await,
+            Action::Reset { pod } => self.tell_sentinel(pod, &["SENTINEL", "RESET", MASTER_NAME]).await,
             Action::SetRedis(key) => self.set_redis(key, memory).await,
             Action::SetSentinel(key) => self.set_sentinel(key, memory).await,
         };
@@ -60,6 +61,10 @@ impl Hands<'_> {
             &["REPLICAOF", &master.host, &master.port.to_string()],
         )
         .await
+    }
+
+    async fn tell_sentinel(&self, pod: &str, command: &[&str]) -> Result<(), Error> {
+        self.tell(&self.sentinel(pod)?, command).await
     }
 
     /// Has a Sentinel monitor the master with all that belongs to it. Its settings go in the same breath: a Sentinel

@@ -38,6 +38,8 @@ pub struct Memory {
     pub masterless_since: Option<Timestamp>,
     /// Since when the present master has been there.
     pub stable_since: Option<Timestamp>,
+    /// Since when a Sentinel has remembered servers that are gone, in a world that is otherwise healthy.
+    pub ghosts_since: Option<Timestamp>,
     /// Settings that were sent.
     pub settings: BTreeMap<SettingKey, Outcome>,
 }
@@ -45,6 +47,7 @@ pub struct Memory {
 impl Memory {
     /// Takes up what a look at `now` showed.
     pub fn update(&mut self, plan: &Plan, now: Timestamp) {
+        self.ghosts_since = plan.ghosts.then(|| self.ghosts_since.unwrap_or(now));
         let Some(master) = &plan.master else {
             self.stable_since = None;
             self.masterless_since.get_or_insert(now);
@@ -70,6 +73,12 @@ impl Memory {
         since(self.masterless_since, now)
     }
 
+    /// How long a Sentinel has remembered servers that are gone.
+    #[must_use]
+    pub fn ghosts_for(&self, now: Timestamp) -> Duration {
+        since(self.ghosts_since, now)
+    }
+
     /// How long the present master has been there.
     #[must_use]
     pub fn stable_for(&self, now: Timestamp) -> Duration {
@@ -89,6 +98,7 @@ impl Action {
     pub fn pod(&self) -> &str {
         match self {
             Self::Promote { pod, .. }
+            | Self::Reset { pod }
             | Self::Follow { pod, .. }
             | Self::Label { pod, .. }
             | Self::Monitor { pod, .. } => pod,

@@ -24,6 +24,10 @@ pub use memory::{Memory, Outcome, SettingKey};
 const SOON: Duration = Duration::from_millis(250);
 /// When to look again while only Kubernetes can move: pod events wake the reconcile sooner.
 const WHILE_PODS_START: Duration = Duration::from_secs(1);
+/// How long after a change of masters servers and Sentinels are expected to settle.
+const SETTLING: Duration = Duration::from_secs(20);
+/// When to look again while something is missing that only time or a person can mend.
+const UNHEALTHY: Duration = Duration::from_secs(2);
 /// When to look again in a healthy world.
 const STEADY: Duration = Duration::from_secs(10);
 
@@ -61,6 +65,11 @@ pub enum Action {
         quorum: i32,
         /// It monitors something else under that name, which must be removed first.
         replace: bool,
+    },
+    /// Have a Sentinel forget all replicas and peers and find them anew.
+    Reset {
+        /// The Sentinel's pod.
+        pod: String,
     },
     /// Change a setting of a redis server.
     SetRedis(SettingKey),
@@ -119,6 +128,8 @@ pub struct Plan {
     pub in_sync: Finding,
     /// Whether the Sentinels agree on it.
     pub quorum: Finding,
+    /// Whether a Sentinel remembers servers that are gone, in a world that is otherwise healthy.
+    pub ghosts: bool,
     /// Whether every server has the settings of customConfig.
     pub config: Finding,
     /// When to look again.
@@ -173,6 +184,7 @@ fn without_master(look_again: Duration) -> Plan {
         available: unknown("availability"),
         in_sync: unknown("replication"),
         quorum: unknown("the Sentinels' agreement"),
+        ghosts: false,
         config: unknown("the configuration"),
         look_again,
     }
@@ -193,14 +205,17 @@ fn with_master(
     let mut actions = replicas::labels(observed, &master);
     let (follow, in_sync) = replicas::plan(valid, observed, node, &master);
     actions.extend(follow);
-    let (monitor, quorum) = sentinels::plan(valid, observed, memory, &master, now);
-    actions.extend(monitor);
+    let sentinels = sentinels::plan(valid, observed, memory, &master, in_sync.ok, now);
+    actions.extend(sentinels.actions);
+    let quorum = sentinels.finding;
     let (set, config) = settings::plan(valid, observed, memory);
     actions.extend(set);
-    let look_again = match (actions.is_empty(), in_sync.ok && quorum.ok && config.ok) {
-        (true, true) => STEADY,
-        (true, false) if !pods_complete(valid, observed) => WHILE_PODS_START,
-        _ => SOON,
+    let look_again = match actions.is_empty() {
+        false => SOON,
+        true if in_sync.ok && quorum.ok && config.ok => STEADY,
+        true if !pods_complete(valid, observed) => WHILE_PODS_START,
+        true if memory.stable_for(now) < SETTLING => SOON,
+        true => UNHEALTHY,
     };
     let message = format!("{} at {} is the master", master.pod, master.address);
     Plan {
@@ -209,6 +224,7 @@ fn with_master(
         available: Finding::good("MasterFound", message),
         in_sync,
         quorum,
+        ghosts: sentinels.ghosts,
         config,
         look_again,
     }

@@ -12,6 +12,11 @@ use crate::observe::facts::{Monitored, Observed, Role, SentinelFacts, SentinelNo
 /// a new master when the replicas are there, but after this time at the latest.
 const WAIT_FOR_REPLICAS: Duration = Duration::from_secs(5);
 
+/// Sentinels never forget a replica or a peer by themselves, and votes of the dead make a majority impossible. They are
+/// made to forget when the dead stay that long in a world that is otherwise healthy, one Sentinel at a time: the next
+/// one only when this one has found the others again.
+const GHOSTS_STAY: Duration = Duration::from_secs(10);
+
 /// What a Sentinel monitors, if it answers and monitors anything.
 pub(super) fn monitored(node: &SentinelNode) -> Option<&Monitored> {
     node.server
@@ -26,42 +31,54 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// What is to be done about the Sentinels.
+pub(super) struct Sentinels {
+    pub(super) actions: Vec<Action>,
+    pub(super) finding: Finding,
+    pub(super) ghosts: bool,
+}
+
 pub(super) fn plan(
     valid: &Valid,
     observed: &Observed,
     memory: &Memory,
     master: &Master,
+    in_sync: bool,
     now: Timestamp,
-) -> (Vec<Action>, Finding) {
-    let may_point =
-        replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
+) -> Sentinels {
+    let may_point = replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
     let mut actions = Vec::new();
     let mut astray = Vec::new();
+    let mut haunted = Vec::new();
     let mut agreeing = 0;
     for node in observed.sentinels.iter().filter(|node| !node.pod.terminating) {
+        let pod = &node.pod.name;
         match judge(valid, observed, node, master) {
             Verdict::Agrees => agreeing += 1,
-            Verdict::Point { replace } if may_point => {
-                actions.push(Action::Monitor {
-                    pod: node.pod.name.clone(),
-                    master: master.address.clone(),
-                    quorum: valid.sentinel.quorum(),
-                    replace,
-                });
-                astray.push(format!("{} is told of the master", node.pod.name));
+            Verdict::Haunted(why) => {
+                haunted.push(pod);
+                astray.push(format!("{pod} {why}"));
             }
-            Verdict::Point { .. } => astray.push(format!(
-                "{} is told once the replicas are connected",
-                node.pod.name
-            )),
+            Verdict::Point { replace } if may_point => {
+                let (master, quorum) = (master.address.clone(), valid.sentinel.quorum());
+                actions.push(Action::Monitor { pod: pod.clone(), master, quorum, replace });
+                astray.push(format!("{pod} is told of the master"));
+            }
+            Verdict::Point { .. } => astray.push(format!("{pod} is told once the replicas are connected")),
             Verdict::Set(key) => {
-                astray.push(format!("{} is told the quorum", node.pod.name));
+                astray.push(format!("{pod} is told the quorum"));
                 actions.push(Action::SetSentinel(key));
             }
-            Verdict::Astray(why) => astray.push(format!("{} {why}", node.pod.name)),
+            Verdict::Astray(why) => astray.push(format!("{pod} {why}")),
         }
     }
-    (actions, finding(valid, agreeing, &astray))
+    let others_agree = i32::try_from(haunted.len()).is_ok_and(|count| agreeing + count == valid.sentinel.replicas);
+    let leaving = observed.redis.iter().map(|n| &n.pod).chain(observed.sentinels.iter().map(|n| &n.pod));
+    let ghosts = !haunted.is_empty() && others_agree && in_sync && !leaving.into_iter().any(|pod| pod.terminating);
+    if ghosts && memory.ghosts_for(now) >= GHOSTS_STAY {
+        actions.extend(haunted.first().map(|pod| Action::Reset { pod: (*pod).clone() }));
+    }
+    Sentinels { actions, finding: finding(valid, agreeing, &astray), ghosts }
 }
 
 fn finding(valid: &Valid, agreeing: i32, astray: &[String]) -> Finding {
@@ -89,6 +106,7 @@ enum Verdict {
     Agrees,
     Point { replace: bool },
     Set(SettingKey),
+    Haunted(String),
     Astray(String),
 }
 
@@ -122,13 +140,13 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
     }
     let peers = u32::try_from(valid.sentinel.replicas - 1).unwrap_or_default();
     let replicas = u32::try_from(valid.redis.replicas - 1).unwrap_or_default();
-    if seen.peers != peers || seen.replicas != replicas {
-        return Verdict::Astray(format!(
-            "knows {} of {peers} other Sentinels and {} of {replicas} replicas",
-            seen.peers, seen.replicas
-        ));
+    if seen.peers == peers && seen.replicas == replicas {
+        return Verdict::Agrees;
     }
-    Verdict::Agrees
+    let (known_peers, known_replicas) = (seen.peers, seen.replicas);
+    let why = format!("knows {known_peers} of {peers} other Sentinels and {known_replicas} of {replicas} replicas");
+    let calm = seen.flags.len() == 1 && seen.flags.contains("master");
+    if known_peers >= peers && known_replicas >= replicas && calm { Verdict::Haunted(why) } else { Verdict::Astray(why) }
 }
 
 fn quorum_setting(valid: &Valid, node: &SentinelNode, facts: &SentinelFacts) -> SettingKey {

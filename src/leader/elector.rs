@@ -144,14 +144,24 @@ impl Elector {
 
     /// Gives the lease back, so that another candidate need not wait for it to expire.
     pub async fn release(&mut self) {
-        let Some((lease, _)) = self.last.take() else {
-            return;
-        };
-        if holder(&lease) != self.options.me {
-            return;
+        let mut result = self.give_back().await;
+        if matches!(result, Err(Error::Raced)) {
+            // Another client touched it, or a renewal that was cut off has arrived after all.
+            result = match self.look().await {
+                Ok(()) => self.give_back().await,
+                failed => failed,
+            };
         }
-        if let Err(error) = self.write(Some(&lease), "").await {
+        if let Err(error) = result {
             tracing::warn!(reason = error.reason(), %error, "cannot release the lease");
+        }
+    }
+
+    async fn give_back(&mut self) -> Result<(), Error> {
+        let ours = self.last.as_ref().map(|(lease, _)| lease.clone());
+        match ours.filter(|lease| holder(lease) == self.options.me) {
+            Some(lease) => self.write(Some(&lease), "").await,
+            None => Ok(()),
         }
     }
 

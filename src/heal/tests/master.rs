@@ -70,9 +70,11 @@ fn a_claim_may_hold_data_so_all_servers_are_waited_for() {
     );
 }
 
+type OffsetsAndKeys = [(i64, u64); 3];
+
 #[test]
 fn the_most_data_wins_never_the_age_or_the_ordinal() {
-    let cases: [(&str, [(i64, u64); 3], &str); 5] = [
+    let cases: [(&str, OffsetsAndKeys, &str); 5] = [
         ("offset", [(10, 3), (30, 3), (20, 3)], "rfr-x-1"),
         ("data before offset", [(100, 0), (30, 3), (20, 3)], "rfr-x-1"),
         (

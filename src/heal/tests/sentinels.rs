@@ -121,3 +121,54 @@ fn sentinels_that_do_not_know_one_another_do_not_agree() {
     world.sentinels.truncate(1);
     assert_eq!(planned(&world, &stable_for(30)).quorum.reason, "NoQuorum");
 }
+
+fn flag(observed: &mut Observed, flag: &str) {
+    edit(observed, 1, |m| {
+        m.flags.insert(flag.to_owned());
+    });
+}
+
+fn haunted_for(seconds: u64) -> Memory {
+    let since = Timestamp::UNIX_EPOCH + Duration::from_secs(60 - seconds);
+    Memory { ghosts_since: Some(since), ..stable_for(30) }
+}
+
+#[test]
+fn ghosts_that_stay_are_forgotten_one_sentinel_at_a_time() {
+    let mut world = healthy();
+    for number in 0..3 {
+        edit(&mut world, number, |m| m.replicas = 3);
+    }
+    let first = planned(&world, &stable_for(30));
+    assert!(first.ghosts && first.actions.is_empty(), "seen once is not enough: {first:?}");
+    let second = planned(&world, &haunted_for(10));
+    assert_eq!(second.actions, [Action::Reset { pod: "rfs-x-0".to_owned() }]);
+    edit(&mut world, 0, |m| (m.peers, m.replicas) = (0, 2));
+    let third = planned(&world, &haunted_for(20));
+    assert!(third.actions.is_empty() && !third.ghosts, "the first has not found its peers yet: {third:?}");
+    edit(&mut world, 0, |m| m.peers = 2);
+    assert_eq!(planned(&world, &haunted_for(20)).actions, [Action::Reset { pod: "rfs-x-1".to_owned() }]);
+}
+
+type Change = fn(&mut Observed);
+
+#[test]
+fn nobody_forgets_while_anything_else_is_wrong() {
+    let haunted = |change: Change| {
+        let mut world = healthy();
+        edit(&mut world, 1, |m| m.peers = 3);
+        change(&mut world);
+        planned(&world, &haunted_for(30)).actions
+    };
+    assert_eq!(haunted(|_| ()).len(), 1);
+    let wrong: [(&str, Change); 5] = [
+        ("master down for it", |w| flag(w, "s_down")),
+        ("a failover runs", |w| flag(w, "failover_in_progress")),
+        ("a pod is leaving", |w| w.redis[2].pod.terminating = true),
+        ("a replica is away", |w| w.redis[2] = silent(2)),
+        ("a Sentinel is away", |w| drop(w.sentinels.pop())),
+    ];
+    for (name, change) in wrong {
+        assert_eq!(haunted(change), [], "{name}");
+    }
+}
