@@ -133,9 +133,9 @@ async fn a_stolen_lease_ends_the_term() {
     );
 }
 
-/// Somebody else's write that leaves the holder alone costs no term.
+/// Somebody else's write that leaves the holder alone costs no term, and does not stand in the way of its end.
 #[tokio::test]
-async fn a_touched_lease_is_kept() {
+async fn a_touched_lease_is_kept_and_given_back() {
     let stage = Stage::open("lease-touch").await;
     let release = stage.release().await;
     let mut elector = elector(&stage, &release, "keeper");
@@ -154,6 +154,16 @@ async fn a_touched_lease_is_kept() {
         "yes",
         "the renewal keeps what others wrote"
     );
+    leases
+        .patch(
+            &release.name,
+            &PatchParams::default(),
+            &Patch::Merge(json!({"metadata": {"labels": null}})),
+        )
+        .await
+        .unwrap();
+    elector.release().await;
+    assert_eq!(holder(&stage, &release).await, "");
 }
 
 #[tokio::test]
