@@ -81,6 +81,12 @@ pub struct Report {
     pub errors: Vec<Error>,
 }
 
+impl ChildKind {
+    fn has_pods(self) -> bool {
+        matches!(self, Self::StatefulSet | Self::Deployment)
+    }
+}
+
 impl Child {
     fn describe(&self) -> String {
         format!("{:?} {}", self.kind, self.name)
@@ -124,6 +130,9 @@ pub async fn apply(
 ) -> Report {
     let mut report = Report::default();
     for child in &desired.present {
+        if child.kind.has_pods() && report.errors.iter().any(|error| matches!(error, Error::Foreign { .. })) {
+            continue; // Its pods would mount what belongs to somebody else.
+        }
         let live = seen.metadata(child.kind, &owner.namespace, &child.name);
         match write(client, owner, child, live.as_ref(), applied).await {
             Ok(true) => report.written.push(child.describe()),

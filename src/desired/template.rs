@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{ChildKind, Desired};
 use crate::api::GROUP;
 
-/// Where the mark stands in the `StatefulSet`.
-const ANNOTATIONS: &str = "/spec/template/metadata/annotations";
+/// The pod template in the `StatefulSet`.
+const TEMPLATE: &str = "/spec/template";
 
 /// Name of the annotation on redis pods.
 #[must_use]
@@ -15,22 +15,21 @@ pub fn annotation() -> String {
 }
 
 impl Desired {
-    /// Marks the pod template of the redis servers with a digest of itself.
+    /// Marks the pod template of the redis servers with a digest of all that they take up at their start only: the
+    /// template itself and redis.conf.
     pub(super) fn mark_template(&mut self) {
-        let set = self
-            .present
-            .iter_mut()
-            .find(|child| child.kind == ChildKind::StatefulSet);
-        let Some(template) = set.and_then(|set| set.body.pointer_mut("/spec/template")) else {
-            return;
+        let text = |kind: ChildKind, path: &str| {
+            let child = self.present.iter().find(|child| child.kind == kind);
+            child.and_then(|child| child.body.pointer(path)).map(Value::to_string).unwrap_or_default()
         };
-        let digest = ring::digest::digest(&ring::digest::SHA256, template.to_string().as_bytes());
-        let start = digest
-            .as_ref()
-            .iter()
-            .take(8)
-            .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
-        template["metadata"]["annotations"][annotation()] = Value::String(format!("{start:016x}"));
+        // The first ConfigMap is that of redis.conf: see `build`.
+        let start = format!("{}{}", text(ChildKind::StatefulSet, TEMPLATE), text(ChildKind::ConfigMap, "/data"));
+        let digest = ring::digest::digest(&ring::digest::SHA256, start.as_bytes());
+        let mark = digest.as_ref().iter().take(8).fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        let set = self.present.iter_mut().find(|child| child.kind == ChildKind::StatefulSet);
+        if let Some(template) = set.and_then(|set| set.body.pointer_mut(TEMPLATE)) {
+            template["metadata"]["annotations"][annotation()] = Value::String(format!("{mark:016x}"));
+        }
     }
 
     /// The mark of the redis servers' pod template.
@@ -40,10 +39,30 @@ impl Desired {
             .present
             .iter()
             .find(|child| child.kind == ChildKind::StatefulSet)?;
-        set.body
-            .pointer(ANNOTATIONS)?
-            .get(annotation())?
-            .as_str()
-            .map(str::to_owned)
+        set.body.pointer(TEMPLATE)?["metadata"]["annotations"][annotation()].as_str().map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::heal::tests::world::valid;
+
+    fn mark(spec: serde_json::Value) -> String {
+        crate::desired::build(&valid(spec), None).redis_template().unwrap()
+    }
+
+    #[test]
+    fn what_needs_a_restart_changes_the_mark_and_nothing_else_does() {
+        let plain = mark(json!({}));
+        assert_eq!(plain, mark(json!({"redis": {"replicas": 5, "customConfig": ["hz 50"]}, "sentinel": {"replicas": 5}})));
+        for spec in [
+            json!({"redis": {"image": "redis:9"}}),
+            json!({"redis": {"customCommandRenames": [{"from": "KEYS", "to": "K"}]}}),
+            json!({"redis": {"port": 7000}}),
+        ] {
+            assert_ne!(plain, mark(spec.clone()), "{spec}");
+        }
     }
 }

@@ -64,12 +64,12 @@ pub fn of_plan(look: &Look<'_>, old: &RedisFailoverStatus, now: Timestamp) -> Re
     let objects = objects_applied(not_applied);
     let up_to_date = up_to_date(observed);
     let aspects = [
+        (OBJECTS_APPLIED, &objects),
         (MASTER_AVAILABLE, &plan.available),
         (REPLICAS_IN_SYNC, &plan.in_sync),
         (SENTINEL_QUORUM, &plan.quorum),
         (CONFIG_APPLIED, &plan.config),
         (PODS_UP_TO_DATE, &up_to_date),
-        (OBJECTS_APPLIED, &objects),
     ];
     let ready = readiness(&aspects, redis, sentinel, plan);
     let fine = Finding {

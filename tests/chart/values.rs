@@ -7,8 +7,8 @@ use crate::{all, args, container, helm, kinds, named, render, the};
 
 /// What is set, the object and the path where it shows, and what stands there.
 const SHOWN: &str = r#"
-image.repository="registry/op"         | Container                      | /image                          | "registry/op:0.1.0"
-image.tag="dev"                        | Container                      | /image                          | "redis-operator:dev"
+image.repository="registry/op"         | Container                      | /image                          | "registry/op:dev"
+image.tag=""                           | Container                      | /image                          | "redis-operator:0.1.0"
 image.pullPolicy="Never"               | Container                      | /imagePullPolicy                | "Never"
 resources.limits.memory="64Mi"         | Container                      | /resources/limits/memory        | "64Mi"
 webhook.port=9443                      | Container                      | /ports/1/containerPort          | 9443
