@@ -7,6 +7,9 @@ use crate::observe::probe::{redis_peer, sentinel_peer};
 use crate::redis::{Address, Error, Peer, Reply, Servers};
 use crate::secret::Password;
 
+/// The channel on which Sentinels introduce themselves.
+const HELLO_CHANNEL: &str = "__sentinel__:hello";
+
 /// What came of one action.
 #[derive(Debug)]
 pub struct Done {
@@ -41,6 +44,7 @@ impl Hands<'_> {
                 quorum,
                 replace,
             } => self.monitor(pod, master, *quorum, *replace).await,
+            Action::Introduce { pod, hello } => self.tell_sentinel(pod, &["PUBLISH", HELLO_CHANNEL, hello]).await,
             Action::Reset { pod } => self.tell_sentinel(pod, &["SENTINEL", "RESET", MASTER_NAME]).await,
             Action::SetRedis(key) => self.set_redis(key, memory).await,
             Action::SetSentinel(key) => self.set_sentinel(key, memory).await,

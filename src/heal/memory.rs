@@ -98,6 +98,7 @@ impl Action {
     pub fn pod(&self) -> &str {
         match self {
             Self::Promote { pod, .. }
+            | Self::Introduce { pod, .. }
             | Self::Reset { pod }
             | Self::Follow { pod, .. }
             | Self::Label { pod, .. }

@@ -66,6 +66,13 @@ pub enum Action {
         /// It monitors something else under that name, which must be removed first.
         replace: bool,
     },
+    /// Tell a Sentinel of a peer, in the words that Sentinels introduce themselves with.
+    Introduce {
+        /// The Sentinel's pod.
+        pod: String,
+        /// The peer's greeting, as it would publish it itself.
+        hello: String,
+    },
     /// Have a Sentinel forget all replicas and peers and find them anew.
     Reset {
         /// The Sentinel's pod.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Action, Finding, Master, Memory, SettingKey};
-use crate::api::Valid;
+use crate::api::{MASTER_NAME, SENTINEL_PORT, Valid};
 use crate::observe::facts::{Monitored, Observed, Role, SentinelFacts, SentinelNode};
 
 /// A Sentinel asks a master for its replicas when it begins to monitor it, and then every 10 s only. So it is told of
@@ -69,6 +69,12 @@ pub(super) fn plan(
                 astray.push(format!("{pod} is told the quorum"));
                 actions.push(Action::SetSentinel(key));
             }
+            Verdict::Lonely(why) => {
+                if memory.stable_for(now) < super::SETTLING {
+                    actions.extend(introductions(observed, node, master));
+                }
+                astray.push(format!("{pod} {why}"));
+            }
             Verdict::Astray(why) => astray.push(format!("{pod} {why}")),
         }
     }
@@ -107,6 +113,7 @@ enum Verdict {
     Point { replace: bool },
     Set(SettingKey),
     Haunted(String),
+    Lonely(String),
     Astray(String),
 }
 
@@ -146,7 +153,26 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
     let (known_peers, known_replicas) = (seen.peers, seen.replicas);
     let why = format!("knows {known_peers} of {peers} other Sentinels and {known_replicas} of {replicas} replicas");
     let calm = seen.flags.len() == 1 && seen.flags.contains("master");
-    if known_peers >= peers && known_replicas >= replicas && calm { Verdict::Haunted(why) } else { Verdict::Astray(why) }
+    match (known_peers >= peers, known_replicas >= replicas) {
+        (true, true) if calm => Verdict::Haunted(why),
+        (false, _) if calm => Verdict::Lonely(why),
+        _ => Verdict::Astray(why),
+    }
+}
+
+/// Greetings of the peers that monitor the same master. Sentinels greet each other every 2 s only, so a first start would
+/// wait that long for what is known already. The epoch is the one that the peer has: nothing but the acquaintance is new.
+fn introductions(observed: &Observed, lonely: &SentinelNode, master: &Master) -> Vec<Action> {
+    let others = observed.sentinels.iter().filter(|peer| peer.pod.name != lonely.pod.name && !peer.pod.terminating);
+    let hello = |peer: &SentinelNode| {
+        let (facts, ip) = (peer.server.as_ref().ok()?, peer.pod.ip.as_ref()?);
+        let seen = facts.monitored.as_ref().filter(|m| m.host == master.address.host && m.port == master.address.port)?;
+        let (epoch, id) = (seen.config_epoch, &facts.id);
+        let (host, port) = (&seen.host, seen.port);
+        Some(format!("{ip},{SENTINEL_PORT},{id},{epoch},{MASTER_NAME},{host},{port},{epoch}"))
+    };
+    let introduce = |hello| Action::Introduce { pod: lonely.pod.name.clone(), hello };
+    others.filter_map(hello).map(introduce).collect()
 }
 
 fn quorum_setting(valid: &Valid, node: &SentinelNode, facts: &SentinelFacts) -> SettingKey {

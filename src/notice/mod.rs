@@ -59,7 +59,7 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
             Action::Follow { .. } => notices.push(good("ReplicaPointed", describe(action))),
             Action::Reset { .. } => notices.push(good("SentinelReset", describe(action))),
             Action::Monitor { .. } => notices.push(good("SentinelPointed", describe(action))),
-            Action::Label { .. } => {}
+            Action::Label { .. } | Action::Introduce { .. } => {}
         }
     }
     let set = settings
@@ -114,6 +114,7 @@ fn describe(action: &Action) -> String {
         Action::Follow { pod, master } => format!("told {pod} to follow the master {master}"),
         Action::Label { pod, role } => format!("labelled {pod} as {role}"),
         Action::Monitor { pod, master, .. } => format!("told Sentinel {pod} to monitor the master {master}"),
+        Action::Introduce { pod, .. } => format!("told Sentinel {pod} of a peer"),
         Action::Reset { pod } => format!("had Sentinel {pod} forget servers that are gone"),
         Action::SetRedis(key) | Action::SetSentinel(key) => {
             format!("set `{} {}` on {}", key.name, key.value, key.pod)

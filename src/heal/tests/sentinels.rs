@@ -172,3 +172,18 @@ fn nobody_forgets_while_anything_else_is_wrong() {
         assert_eq!(haunted(change), [], "{name}");
     }
 }
+
+#[test]
+fn sentinels_of_a_first_start_are_introduced_to_one_another() {
+    let mut world = healthy();
+    edit(&mut world, 0, |m| m.peers = 0);
+    edit(&mut world, 2, |m| m.host = LOOPBACK.to_owned());
+    let introduced: Vec<_> = planned(&world, &stable_for(1))
+        .actions
+        .into_iter()
+        .filter(|action| matches!(action, Action::Introduce { .. }))
+        .collect();
+    let hello = "10.0.1.1,26379,id-1,0,mymaster,10.0.0.1,6379,0".to_owned();
+    assert_eq!(introduced, [Action::Introduce { pod: "rfs-x-0".to_owned(), hello }], "only to peers of the same master");
+    assert_eq!(planned(&world, &stable_for(30)).actions.len(), 1, "later they have time to find each other");
+}
