@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use regex::Regex;
+use regex_lite::Regex;
 
 use crate::api::defaults::{EXPORTER_IMAGE, Images, REDIS_IMAGE};
 

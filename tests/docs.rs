@@ -7,7 +7,7 @@ use std::path::Path;
 
 use redis_operator::api::defaults::Images;
 use redis_operator::{offline, status};
-use regex::Regex;
+use regex_lite::Regex;
 
 const PAGES: [&str; 3] = ["README.md", "docs/design.md", "docs/development.md"];
 

@@ -15,7 +15,7 @@ use kube::runtime::controller::{Action, Config};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
-use regex::Regex;
+use regex_lite::Regex;
 use serde_json::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;

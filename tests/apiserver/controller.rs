@@ -14,7 +14,7 @@ use redis_operator::api::status::Phase;
 use redis_operator::controller::{self, Options};
 use redis_operator::desired::names;
 use redis_operator::metrics::Metrics;
-use regex::Regex;
+use regex_lite::Regex;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
