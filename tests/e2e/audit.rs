@@ -1,6 +1,6 @@
 //! API calls of the operator, counted in the audit log of the local cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -39,12 +39,15 @@ impl Position {
         file.seek(SeekFrom::Start(self.0))
             .expect("a place in the audit log");
         let user = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}");
+        let mut seen = BTreeSet::new();
         for line in BufReader::new(file).lines() {
             // The last line may not be whole yet.
             let Ok(event) = serde_json::from_str::<Value>(&line.expect("the audit log")) else {
                 continue;
             };
-            if event["user"]["username"] == user.as_str() {
+            // A watch stands there twice: when it begins and when it ends.
+            let id = event["auditID"].as_str().unwrap_or_default().to_owned();
+            if event["user"]["username"] == user.as_str() && seen.insert(id) {
                 calls.add(&event);
             }
         }

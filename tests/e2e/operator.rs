@@ -67,7 +67,7 @@ pub(crate) async fn preflight(client: &Client, deletes_crd: bool) {
             .map(|object| format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any()))
             .filter(|name| !name.starts_with("e2e-"))
             .collect(),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(), // No CRD yet.
         Err(error) => panic!("RedisFailovers: {error}"),
     };
     assert!(

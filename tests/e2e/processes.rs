@@ -12,6 +12,8 @@ const TICKS: f64 = 100.0;
 pub(crate) struct Cost {
     /// Resident bytes of each.
     pub(crate) resident: Vec<u64>,
+    /// Those of them that are its own: the rest is pages of the binary, which the kernel can drop at any time.
+    pub(crate) own: Vec<u64>,
     /// CPU seconds of all of them since their start.
     pub(crate) cpu: f64,
 }
@@ -28,7 +30,9 @@ pub(crate) fn cost() -> Cost {
         if !runs_the_operator(&read("cmdline")) {
             continue;
         }
-        cost.resident.push(resident(&read("status")));
+        let status = read("status");
+        cost.resident.push(bytes(&status, "VmRSS:"));
+        cost.own.push(bytes(&status, "RssAnon:"));
         cost.cpu += seconds(&read("stat"));
     }
     cost
@@ -43,8 +47,8 @@ fn runs_the_operator(command_line: &str) -> bool {
         && words.any(|word| word.starts_with("--webhook-service"))
 }
 
-fn resident(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+fn bytes(status: &str, field: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
     kilobytes.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) * 1024
 }

@@ -149,16 +149,19 @@ fn report_calls(stage: &Stage, calls: &audit::Calls, minutes: f64) {
 fn report_cost(stage: &Stage, before: &processes::Cost, after: &processes::Cost, minutes: f64) {
     assert_eq!(after.resident.len(), 2, "processes of the operator");
     let cpu = (after.cpu - before.cpu) / minutes;
-    let megabytes: Vec<_> = after
-        .resident
-        .iter()
-        .map(|bytes| format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10))
-        .collect();
     stage.say(format!(
-        "resident: {} MB (limit {} MB each); CPU of both: {cpu:.2} s a minute (limit {CPU} s)",
-        megabytes.join(" and "),
+        "resident: {} MB, of which its own {} MB (limit {} MB each); CPU of both: {cpu:.2} s a minute (limit {CPU} s)",
+        megabytes(&after.resident),
+        megabytes(&after.own),
         BYTES / 1_000_000
     ));
     let largest = after.resident.iter().max().copied().unwrap_or(u64::MAX);
     assert!(largest <= 2 * BYTES, "an operator has {largest} bytes");
+}
+
+fn megabytes(bytes: &[u64]) -> String {
+    let each = bytes
+        .iter()
+        .map(|bytes| format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10));
+    each.collect::<Vec<_>>().join(" and ")
 }
