@@ -25,10 +25,16 @@ impl Admission {
 }
 
 impl Admit for Admission {
+    /// Fills defaults. A spec of wrong types is refused here already: the API server compares types with the schema
+    /// before it asks to validate, and its words do not say what to write instead.
     fn mutate(&self, request: &Request) -> Verdict {
-        match request.object.as_ref().filter(|_| concerns(request)) {
-            Some(object) => Verdict::allow().with_patch(patch(object, &self.images)),
-            None => Verdict::allow(),
+        let Some(object) = request.object.as_ref().filter(|_| concerns(request)) else {
+            return Verdict::allow();
+        };
+        let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
+        match unreadable(object, old) {
+            Some(problem) => Verdict::deny(refusal(&name(object), &[problem]).unwrap_or_default()),
+            None => Verdict::allow().with_patch(patch(object, &self.images)),
         }
     }
 
@@ -36,10 +42,7 @@ impl Admit for Admission {
         let Some(object) = request.object.as_ref().filter(|_| concerns(request)) else {
             return Verdict::allow();
         };
-        let old = request
-            .old_object
-            .as_ref()
-            .filter(|_| request.operation == Operation::Update);
+        let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
         let judged = judge(object, old, &self.images);
         let verdict = match refusal(&judged.name, &judged.problems) {
             Some(text) => Verdict::deny(text),
@@ -77,6 +80,17 @@ pub struct Judged {
     pub warnings: Vec<Problem>,
 }
 
+/// What is wrong with the types of a spec that this request brings.
+fn unreadable(object: &Value, old: Option<&Value>) -> Option<Problem> {
+    let spec = object.get("spec")?;
+    if is_deleted(object) || old.and_then(|old| old.get("spec")) == Some(spec) {
+        return None;
+    }
+    let problem = parse::spec(spec).err()?;
+    let is_old = old.and_then(|old| parse::spec(old.get("spec")?).err()).as_ref() == Some(&problem);
+    (!is_old).then_some(problem)
+}
+
 /// Judges an object as it would be stored, against the one that is stored.
 ///
 /// An object that is being deleted, and an update that leaves the spec as it was, always pass: finalizers, labels
@@ -87,10 +101,7 @@ pub fn judge(object: &Value, old: Option<&Value>, images: &Images) -> Judged {
     let old_spec = old.map(|old| old.get("spec").cloned().unwrap_or_default());
     let mut spec = object.get("spec").cloned().unwrap_or_default();
     if is_deleted(object) || old_spec.as_ref() == Some(&spec) {
-        return Judged {
-            name,
-            ..Judged::default()
-        };
+        return Judged { name, ..Judged::default() };
     }
     defaults::fill(&mut spec, images);
     let old_spec = old_spec.map(|mut old| {
@@ -101,31 +112,16 @@ pub fn judge(object: &Value, old: Option<&Value>, images: &Images) -> Judged {
         Ok(typed) => typed,
         Err(problem) => {
             let is_old = old_spec.is_some_and(|old| parse::spec(&old).as_ref() == Err(&problem));
-            let (problems, warnings) = if is_old {
-                (vec![], vec![problem])
-            } else {
-                (vec![problem], vec![])
-            };
-            return Judged {
-                name,
-                problems,
-                warnings,
-            };
+            let (problems, warnings) = if is_old { (vec![], vec![problem]) } else { (vec![problem], vec![]) };
+            return Judged { name, problems, warnings };
         }
     };
     // A stored spec that cannot be read excuses nothing: against an empty one, all fields count as changed.
     let old = old_spec.map(|old| parse::spec(&old).unwrap_or_else(|_| RedisFailoverSpec::default()));
-    let rules::Verdict {
-        mut problems,
-        mut warnings,
-    } = rules::check(&name, &typed, old.as_ref());
+    let rules::Verdict { mut problems, mut warnings } = rules::check(&name, &typed, old.as_ref());
     problems.sort();
     warnings.sort();
-    Judged {
-        name,
-        problems,
-        warnings,
-    }
+    Judged { name, problems, warnings }
 }
 
 /// The text of a refusal: one problem in one line, several each on its own.
@@ -151,16 +147,8 @@ pub fn refusal(name: &str, problems: &[Problem]) -> Option<String> {
 
 /// The name; before Kubernetes has made one from `generateName`, one of the same length.
 fn name(object: &Value) -> String {
-    let field = |key| {
-        object
-            .get("metadata")
-            .and_then(|metadata| metadata.get(key))
-            .and_then(Value::as_str)
-    };
-    match (
-        field("name").unwrap_or_default(),
-        field("generateName").unwrap_or_default(),
-    ) {
+    let field = |key| object.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
+    match (field("name").unwrap_or_default(), field("generateName").unwrap_or_default()) {
         ("", "") => String::new(),
         ("", prefix) => format!("{prefix}xxxxx"),
         (name, _) => name.to_owned(),
@@ -168,7 +156,5 @@ fn name(object: &Value) -> String {
 }
 
 fn is_deleted(object: &Value) -> bool {
-    object
-        .pointer("/metadata/deletionTimestamp")
-        .is_some_and(|time| !time.is_null())
+    object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
 }

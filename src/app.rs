@@ -28,8 +28,8 @@ use crate::ready::{self, Readiness};
 const DIAL_AGAIN: Duration = Duration::from_millis(200);
 /// Deadline of one such try.
 const DIAL: Duration = Duration::from_secs(2);
-/// How long running reconciles may take to end.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long running reconciles may take to end after SIGTERM. With the rhythm of renewals it stays below the lease.
+const DRAIN: Duration = Duration::from_secs(5);
 
 const WEBHOOK_GATE: &str = "the webhook to answer through its Service";
 const SHUTDOWN_GATE: &str = "nothing: shutting down";
@@ -62,6 +62,11 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         readiness.wait_for(WEBHOOK_GATE);
     }
     let health = CancellationToken::new();
+    let (gates, stopping) = (readiness.clone(), stop.clone());
+    tokio::spawn(async move {
+        stopping.cancelled().await;
+        gates.wait_for(SHUTDOWN_GATE);
+    });
     let mut parts = JoinSet::new();
     let listener = ready::bind(settings.listen_address).await?;
     let path = settings.metrics_path.clone();
@@ -78,7 +83,6 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         }
     };
     stop.cancel(); // Where it was not a signal that ended the work.
-    readiness.wait_for(SHUTDOWN_GATE);
     while parts.join_next().await.is_some() {}
     health.cancel();
     if timeout(DRAIN, health_server).await.is_err() {
@@ -90,9 +94,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
 async fn client(settings: &Settings) -> Result<Client, Error> {
     let config = match (&settings.kubeconfig, settings.development) {
         (Some(path), _) => from_file(path).await?,
-        (None, _) => kube::Config::infer()
-            .await
-            .map_err(|error| Error::NoCluster(error.to_string()))?,
+        (None, _) => kube::Config::infer().await.map_err(|error| Error::NoCluster(error.to_string()))?,
     };
     Client::try_from(config).map_err(|error| Error::NoCluster(error.to_string()))
 }
@@ -101,9 +103,7 @@ async fn from_file(path: &Path) -> Result<kube::Config, Error> {
     let no_cluster =
         |error: kube::config::KubeconfigError| Error::NoCluster(format!("{}: {error}", path.display()));
     let file = Kubeconfig::read_from(path).map_err(no_cluster)?;
-    kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-        .await
-        .map_err(no_cluster)
+    kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(no_cluster)
 }
 
 fn stop_on_signals() -> Result<CancellationToken, Error> {
@@ -141,10 +141,7 @@ async fn webhook(
         labels: BTreeMap::from([("app.kubernetes.io/part-of".to_owned(), "redisoperator".to_owned())]),
     };
     let name = format!("{}.{}.svc", settings.webhook_service, settings.namespace);
-    let through = format!(
-        "{}.{}.svc:443",
-        settings.webhook_probe_service, settings.namespace
-    );
+    let through = format!("{}.{}.svc:443", settings.webhook_probe_service, settings.namespace);
     let own = format!("localhost:{}", settings.webhook_listen_address.port());
     let (keeper, mut bundle) = certs::Keeper::new(client.clone(), options, Arc::clone(&slot));
     parts.spawn(keeper.run(stop.clone()));
@@ -155,13 +152,7 @@ async fn webhook(
     let listener = ready::bind(settings.webhook_listen_address).await?;
     let resolver = Arc::clone(&slot);
     let server_stop = webhook::Stop::new(stop.clone());
-    parts.spawn(webhook::serve(
-        listener,
-        resolver,
-        router,
-        server_stop,
-        webhook::Limits::default(),
-    ));
+    parts.spawn(webhook::serve(listener, resolver, router, server_stop, webhook::Limits::default()));
 
     let (readiness, metrics, stop) = (readiness.clone(), Arc::clone(metrics), stop.clone());
     parts.spawn(async move {
@@ -212,11 +203,8 @@ async fn lead(
     metrics: Arc<Metrics>,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
-    let names = leader::Options::new(
-        settings.namespace.clone(),
-        settings.lease_name.clone(),
-        settings.pod_name.clone(),
-    );
+    let names =
+        leader::Options::new(settings.namespace.clone(), settings.lease_name.clone(), settings.identity());
     let mut elector = Elector::new(client.clone(), names);
     if stop.run_until_cancelled(elector.acquire()).await.is_none() {
         return Ok(());
@@ -227,20 +215,18 @@ async fn lead(
         images: settings.images(),
         namespaces: settings.supported_namespaces_regex.clone(),
         concurrency: settings.concurrency,
-        me: settings.pod_name.clone(),
+        me: settings.identity(),
     };
     let work_stop = CancellationToken::new();
-    let mut work = tokio::spawn(controller::run(
-        client,
-        options,
-        Arc::clone(&metrics),
-        work_stop.clone(),
-    ));
+    let mut work = tokio::spawn(controller::run(client, options, Arc::clone(&metrics), work_stop.clone()));
     let lost = tokio::select! {
         () = stop.cancelled() => None,
         lost = elector.keep() => Some(lost),
         _ = &mut work => None,
     };
+    if lost.is_some() {
+        work.abort(); // Another may lead already: not one action more.
+    }
     work_stop.cancel();
     if !work.is_finished() && timeout(DRAIN, &mut work).await.is_err() {
         tracing::warn!("reconciles did not end in time");

@@ -99,9 +99,9 @@ pub struct Settings {
     /// Namespace of this operator.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub namespace: String,
-    /// Name of this replica, unique among them.
-    #[arg(long, env = "POD_NAME", default_value = "redis-operator")]
-    pub pod_name: String,
+    /// Name of this replica, unique among them; host name and process id where it is not given.
+    #[arg(long, env = "POD_NAME")]
+    pub pod_name: Option<String>,
     /// Accepted and ignored: the client has no rate limit of its own.
     #[arg(long, hide = true)]
     pub k8s_cli_qps_limit: Option<String>,
@@ -114,11 +114,27 @@ impl Settings {
     /// The images for specs that name none.
     #[must_use]
     pub fn images(&self) -> Images {
-        Images {
-            redis: self.redis_image.clone(),
-            exporter: self.exporter_image.clone(),
-        }
+        Images { redis: self.redis_image.clone(), exporter: self.exporter_image.clone() }
     }
+
+    /// Who this process is among the replicas. Two with one identity would both hold the Lease, so it differs between
+    /// processes also where nothing names them.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let given = self.pod_name.clone().filter(|name| !name.is_empty());
+        given.unwrap_or_else(|| format!("{}-{}", host_name(), std::process::id()))
+    }
+}
+
+/// The name of this machine; that of the pod in a cluster.
+fn host_name() -> String {
+    let of_kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    std::env::var("HOSTNAME")
+        .ok()
+        .or_else(of_kernel)
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "redis-operator".to_owned())
 }
 
 /// Go takes `-flag` for `--flag`; a single letter stays what it is.
@@ -138,22 +154,12 @@ fn is_go_flag(text: &str) -> bool {
 
 /// `:9710` as Go writes it, or a whole socket address.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let whole = if text.starts_with(':') {
-        format!("[::]{text}")
-    } else {
-        text.to_owned()
-    };
-    whole
-        .parse()
-        .map_err(|_| format!("{text:?} is not an address; write `:9710` or `127.0.0.1:9710`"))
+    let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
+    whole.parse().map_err(|_| format!("{text:?} is not an address; write `:9710` or `127.0.0.1:9710`"))
 }
 
 fn http_path(text: &str) -> Result<String, String> {
-    if text.starts_with('/') {
-        Ok(text.to_owned())
-    } else {
-        Err("a path starts with `/`".to_owned())
-    }
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path starts with `/`".to_owned()) }
 }
 
 #[cfg(test)]
@@ -161,9 +167,7 @@ mod tests {
     use super::*;
 
     fn settings(line: &str) -> Settings {
-        let words = std::iter::once("redis-operator")
-            .chain(line.split_whitespace())
-            .map(OsString::from);
+        let words = std::iter::once("redis-operator").chain(line.split_whitespace()).map(OsString::from);
         let cli = Cli::try_parse_from(two_dashes(words)).unwrap();
         match cli.command {
             Some(Command::Run(settings)) => *settings,
@@ -196,6 +200,19 @@ mod tests {
     }
 
     #[test]
+    fn processes_without_a_name_differ() {
+        assert_eq!(settings("--pod-name op-1").identity(), "op-1");
+        for unnamed in ["--pod-name=", "--development"] {
+            let mut settings = settings(unnamed);
+            settings.pod_name = settings.pod_name.filter(String::is_empty); // POD_NAME of the tests' own pod
+            let identity = settings.identity();
+            let (host, process) = identity.rsplit_once('-').unwrap();
+            assert_eq!(process, std::process::id().to_string(), "{identity}");
+            assert!(!host.is_empty(), "{identity}");
+        }
+    }
+
+    #[test]
     fn bad_values_are_refused() {
         for line in [
             "--supported-namespaces-regex=(",
@@ -204,10 +221,7 @@ mod tests {
             "--metrics-path=metrics",
         ] {
             let words = ["redis-operator", line].map(OsString::from);
-            assert!(
-                Cli::try_parse_from(two_dashes(words.into_iter())).is_err(),
-                "{line}"
-            );
+            assert!(Cli::try_parse_from(two_dashes(words.into_iter())).is_err(), "{line}");
         }
     }
 }

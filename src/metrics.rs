@@ -72,21 +72,9 @@ impl Metrics {
             cluster_ok.clone(),
         );
         registry.register("reconciles", "Reconciles by outcome", reconciles.clone());
-        registry.register(
-            "reconcile_seconds",
-            "Duration of reconciles",
-            reconcile_seconds.clone(),
-        );
-        registry.register(
-            "admissions",
-            "Admission reviews by path and verdict",
-            admissions.clone(),
-        );
-        registry.register(
-            "admission_seconds",
-            "Duration of admission reviews",
-            admission_seconds.clone(),
-        );
+        registry.register("reconcile_seconds", "Duration of reconciles", reconcile_seconds.clone());
+        registry.register("admissions", "Admission reviews by path and verdict", admissions.clone());
+        registry.register("admission_seconds", "Duration of admission reviews", admission_seconds.clone());
         registry.register("leader", "1 while this replica leads", leader.clone());
         registry.register(
             "certificate_expiry_seconds",
@@ -107,19 +95,13 @@ impl Metrics {
 
     /// Whether a `RedisFailover` is as its spec wants it.
     pub fn cluster(&self, namespace: &str, name: &str, ok: bool) {
-        let labels = Cluster {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        };
+        let labels = Cluster { namespace: namespace.to_owned(), name: name.to_owned() };
         self.cluster_ok.get_or_create(&labels).set(i64::from(ok));
     }
 
     /// A `RedisFailover` is gone: so is its series.
     pub fn forget(&self, namespace: &str, name: &str) {
-        self.cluster_ok.remove(&Cluster {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        });
+        self.cluster_ok.remove(&Cluster { namespace: namespace.to_owned(), name: name.to_owned() });
     }
 
     /// A reconcile ended.

@@ -34,20 +34,13 @@ pub fn main(files: &[PathBuf]) -> ExitCode {
         let name = file.display().to_string();
         let report = match read(file) {
             Ok(text) => validate(&name, &text, &Images::default()),
-            Err(error) => Report {
-                lines: vec![format!("{name}: cannot be read: {error}")],
-                refused: true,
-            },
+            Err(error) => Report { lines: vec![format!("{name}: cannot be read: {error}")], refused: true },
         };
         refused |= report.refused;
         // A closed pipe (`validate FILE | head`) changes no verdict.
         let _ = writeln!(io::stdout(), "{}", report.lines.join("\n"));
     }
-    if refused {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn read(file: &Path) -> io::Result<String> {
@@ -79,11 +72,7 @@ pub fn validate(file: &str, text: &str, images: &Images) -> Report {
 fn judge(file: &str, object: &Value, images: &Images, report: &mut Report) {
     let field = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (field("apiVersion"), field("kind"));
-    if let Some(items) = object
-        .get("items")
-        .and_then(Value::as_array)
-        .filter(|_| kind.ends_with("List"))
-    {
+    if let Some(items) = object.get("items").and_then(Value::as_array).filter(|_| kind.ends_with("List")) {
         for item in items {
             judge(file, item, images, report);
         }
@@ -93,9 +82,8 @@ fn judge(file: &str, object: &Value, images: &Images, report: &mut Report) {
         Value::Null => return,
         Value::Object(_) if !kind.is_empty() && !api_version.is_empty() => {}
         _ => {
-            return report.refuse(format!(
-                "{file}: a document is no Kubernetes object; it needs apiVersion and kind"
-            ));
+            return report
+                .refuse(format!("{file}: a document is no Kubernetes object; it needs apiVersion and kind"));
         }
     }
     let ours = format!("{GROUP}/{VERSION}");
@@ -106,21 +94,14 @@ fn judge(file: &str, object: &Value, images: &Images, report: &mut Report) {
     let judged = admission::judge(object, None, images);
     match admission::refusal(&judged.name, &judged.problems) {
         Some(text) => report.refuse(format!("{file}: {text}")),
-        None => report
-            .lines
-            .push(format!("{file}: {KIND} {:?} is valid", judged.name)),
+        None => report.lines.push(format!("{file}: {KIND} {:?} is valid", judged.name)),
     }
     for field in schema::unknown_fields(object) {
-        report.lines.push(format!(
-            "{file}: warning: {field}: is not a field of a {KIND}; check the spelling"
-        ));
+        report
+            .lines
+            .push(format!("{file}: warning: {field}: is not a field of a {KIND}; check the spelling"));
     }
-    report.lines.extend(
-        judged
-            .warnings
-            .iter()
-            .map(|warning| format!("{file}: warning: {warning}")),
-    );
+    report.lines.extend(judged.warnings.iter().map(|warning| format!("{file}: warning: {warning}")));
 }
 
 #[cfg(test)]
@@ -155,9 +136,7 @@ mod tests {
     #[test]
     fn json_and_lists_are_read_too() {
         let item = r#"{"apiVersion": "storage.spotahome.com/v1", "kind": "RedisFailover", "metadata": {"name": "x"}}"#;
-        let report = run(&format!(
-            r#"{{"apiVersion": "v1", "kind": "List", "items": [{item}, {item}]}}"#
-        ));
+        let report = run(&format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{item}, {item}]}}"#));
         assert_eq!(report.lines, ["f.yaml: RedisFailover \"x\" is valid"; 2]);
         assert!(!report.refused);
     }
@@ -173,9 +152,8 @@ mod tests {
 
     #[test]
     fn misspelt_fields_are_noted() {
-        let report = run(&format!(
-            "{HEAD}spec: {{redis: {{replcas: 5, customConfig: [hz 10]}}, sentinel: {{}}}}"
-        ));
+        let report =
+            run(&format!("{HEAD}spec: {{redis: {{replcas: 5, customConfig: [hz 10]}}, sentinel: {{}}}}"));
         let note =
             "f.yaml: warning: spec.redis.replcas: is not a field of a RedisFailover; check the spelling";
         assert_eq!(report.lines, ["f.yaml: RedisFailover \"x\" is valid", note]);
@@ -185,10 +163,7 @@ mod tests {
     fn an_empty_file_is_noted() {
         assert_eq!(
             run("---\n# nothing\n"),
-            Report {
-                lines: vec!["f.yaml: no objects".to_owned()],
-                refused: false
-            }
+            Report { lines: vec!["f.yaml: no objects".to_owned()], refused: false }
         );
     }
 }

@@ -30,12 +30,7 @@ impl Readiness {
     /// What is still waited for.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .copied()
-            .collect()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 }
 
@@ -52,10 +47,7 @@ pub async fn serve(
         let answer = if missing.is_empty() {
             (StatusCode::OK, "ok\n".to_owned())
         } else {
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("waiting for {}\n", missing.join(", ")),
-            )
+            (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", missing.join(", ")))
         };
         std::future::ready(answer)
     };
@@ -63,10 +55,7 @@ pub async fn serve(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route(metrics_path, get(move || std::future::ready(metrics.text())));
-    if let Err(error) = axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-    {
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "the health server ended");
     }
 }

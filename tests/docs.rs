@@ -20,10 +20,7 @@ fn read(file: &str) -> String {
 /// All first groups of an expression in a text.
 fn all(expression: &str, text: &str) -> Vec<String> {
     let expression = Regex::new(expression).expect("an expression");
-    let found: Vec<_> = expression
-        .captures_iter(text)
-        .map(|captures| captures[1].to_owned())
-        .collect();
+    let found: Vec<_> = expression.captures_iter(text).map(|captures| captures[1].to_owned()).collect();
     assert!(!found.is_empty(), "nothing matches {expression}");
     found
 }
@@ -59,9 +56,7 @@ fn paths_exist() {
 
 #[test]
 fn make_targets_exist() {
-    let targets: BTreeSet<_> = all("(?m)^([a-z0-9-]+):.*##", &read("Makefile"))
-        .into_iter()
-        .collect();
+    let targets: BTreeSet<_> = all("(?m)^([a-z0-9-]+):.*##", &read("Makefile")).into_iter().collect();
     for page in ["README.md", "docs/development.md"] {
         for target in all(r"(?m)(?:^    |`)(?:[A-Z]+=\S+ )?make ([a-z0-9-]+)", &read(page)) {
             assert!(targets.contains(&target), "{page}: make {target}");
@@ -71,9 +66,7 @@ fn make_targets_exist() {
 
 #[test]
 fn conditions_are_those_of_the_status() {
-    let listed: BTreeSet<_> = all(r"(?m)^\| `([A-Z][A-Za-z]+)` \|", &read("README.md"))
-        .into_iter()
-        .collect();
+    let listed: BTreeSet<_> = all(r"(?m)^\| `([A-Z][A-Za-z]+)` \|", &read("README.md")).into_iter().collect();
     let known = [
         status::READY,
         status::SPEC_VALID,
@@ -95,13 +88,8 @@ fn refusals_are_shown_as_they_are() {
         let file = format!("example/redisfailover/bad/{name}.yaml");
         let report = offline::validate(&file, &read(&file), &Images::default());
         let refusal = report.lines.first().expect("a refusal");
-        let refusal = refusal
-            .strip_prefix(&format!("{file}: "))
-            .expect("the file first");
-        assert!(
-            readme.contains(&words(refusal)),
-            "the README does not show: {refusal}"
-        );
+        let refusal = refusal.strip_prefix(&format!("{file}: ")).expect("the file first");
+        assert!(readme.contains(&words(refusal)), "the README does not show: {refusal}");
     }
 }
 

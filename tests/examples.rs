@@ -45,10 +45,7 @@ struct Example {
 impl Example {
     /// Its name, without folder and ending.
     fn stem(&self) -> &str {
-        Path::new(&self.file)
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap()
+        Path::new(&self.file).file_stem().and_then(|stem| stem.to_str()).unwrap()
     }
 
     fn documents(&self) -> Vec<Value> {
@@ -73,21 +70,15 @@ impl Example {
     fn promise(&self) -> &str {
         let line = self.text.lines().next().unwrap_or_default();
         let promise = line.strip_prefix("# refused: ").unwrap_or_default();
-        assert!(
-            !promise.is_empty(),
-            "{}: begins with {line:?}, not with \"# refused: TEXT\"",
-            self.file
-        );
+        assert!(!promise.is_empty(), "{}: begins with {line:?}, not with \"# refused: TEXT\"", self.file);
         promise
     }
 }
 
 fn examples(folder: &str) -> Vec<Example> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(root.join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.is_file());
     paths.sort();
     let read = |path: &PathBuf| Example {
@@ -107,10 +98,7 @@ fn the_promised_examples_are_there() {
 #[test]
 fn names_are_distinct_and_tell_the_file() {
     for example in examples(GOOD).iter().chain(&examples(BAD)) {
-        let name = example.redis_failover()["metadata"]["name"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let name = example.redis_failover()["metadata"]["name"].as_str().unwrap().to_owned();
         let expected = match example.stem() {
             // The name that the README uses.
             "basic" => "redisfailover",
@@ -162,29 +150,14 @@ fn good_examples_build_their_objects() {
         defaults::fill(&mut spec, &Images::default());
         let typed = parse::spec(&spec).unwrap_or_else(|problem| panic!("{}: {problem}", example.file));
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-        let identity = Identity {
-            namespace: "default".to_owned(),
-            name,
-            ..Identity::default()
-        };
+        let identity = Identity { namespace: "default".to_owned(), name, ..Identity::default() };
         let valid =
             Valid::new(identity, typed).unwrap_or_else(|problems| panic!("{}: {problems:?}", example.file));
-        let password = valid
-            .auth_secret
-            .as_ref()
-            .map(|_| Password::new("secret".to_owned()));
+        let password = valid.auth_secret.as_ref().map(|_| Password::new("secret".to_owned()));
         let present = desired::build(&valid, password.as_ref()).present;
-        for kind in [
-            ChildKind::ConfigMap,
-            ChildKind::Service,
-            ChildKind::StatefulSet,
-            ChildKind::Deployment,
-        ] {
-            assert!(
-                present.iter().any(|child| child.kind == kind),
-                "{}: builds no {kind:?}",
-                example.file
-            );
+        for kind in [ChildKind::ConfigMap, ChildKind::Service, ChildKind::StatefulSet, ChildKind::Deployment]
+        {
+            assert!(present.iter().any(|child| child.kind == kind), "{}: builds no {kind:?}", example.file);
         }
     }
 }

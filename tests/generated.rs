@@ -19,17 +19,10 @@ const COMMAND: &str = "UPDATE=1 cargo test --test generated";
 fn reference_pages_are_fresh() {
     let pages = [
         (COMMAND_LINE, "src/cli.rs", reference::command_line()),
-        (
-            FIELDS,
-            "src/api/spec.rs and src/api/status.rs",
-            reference::fields(),
-        ),
+        (FIELDS, "src/api/spec.rs and src/api/status.rs", reference::fields()),
     ];
     for (file, source, page) in pages {
-        check(
-            file,
-            &format!("<!-- Generated from {source} by `{COMMAND}`. Do not edit. -->\n\n{page}"),
-        );
+        check(file, &format!("<!-- Generated from {source} by `{COMMAND}`. Do not edit. -->\n\n{page}"));
     }
 }
 
@@ -45,10 +38,7 @@ fn generated_files_are_fresh() {
 fn manifest() -> String {
     let rendered = helm::template(&["redisoperator", helm::CHART, "--namespace", "default"]);
     let rendered = format!("\n{rendered}");
-    let documents = rendered
-        .split("\n---\n")
-        .map(str::trim)
-        .filter(|document| !document.is_empty());
+    let documents = rendered.split("\n---\n").map(str::trim).filter(|document| !document.is_empty());
     let (crds, others): (Vec<_>, Vec<_>) =
         documents.partition(|document| document.contains("\nkind: CustomResourceDefinition\n"));
     assert_eq!(crds.len(), 1, "the chart renders one CustomResourceDefinition");
@@ -66,14 +56,7 @@ fn check(file: &str, expected: &str) {
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     // Not assert_eq!: the files are long.
-    let line = found
-        .lines()
-        .zip(expected.lines())
-        .take_while(|(found, expected)| found == expected)
-        .count()
-        + 1;
-    assert!(
-        found == expected,
-        "{file} is stale from line {line} on: run `{COMMAND}` and commit it"
-    );
+    let line =
+        found.lines().zip(expected.lines()).take_while(|(found, expected)| found == expected).count() + 1;
+    assert!(found == expected, "{file} is stale from line {line} on: run `{COMMAND}` and commit it");
 }

@@ -13,9 +13,7 @@ pub struct Bundle {
 impl Bundle {
     /// Joins PEM certificates; each ends with exactly one newline, so that all replicas write the same bytes.
     pub fn new<'a>(certificates: impl IntoIterator<Item = &'a str>) -> Self {
-        let pem = certificates
-            .into_iter()
-            .fold(String::new(), |text, one| text + one.trim() + "\n");
+        let pem = certificates.into_iter().fold(String::new(), |text, one| text + one.trim() + "\n");
         Self { pem }
     }
 
@@ -29,9 +27,7 @@ impl Bundle {
     pub(crate) fn roots(&self) -> Result<RootCertStore, Error> {
         let mut roots = RootCertStore::empty();
         for certificate in tls::certificates("caBundle", &self.pem)? {
-            roots
-                .add(certificate)
-                .map_err(|error| Error::damaged("caBundle", error))?;
+            roots.add(certificate).map_err(|error| Error::damaged("caBundle", error))?;
         }
         Ok(roots)
     }

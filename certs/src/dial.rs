@@ -57,10 +57,7 @@ impl DialError {
     }
 
     fn from_io(error: io::Error, name: &str) -> Self {
-        match error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(tls) => Self::from_tls(tls, name),
             None if error.kind() == io::ErrorKind::ConnectionRefused => Self::Refused,
             None => Self::Connection(error),
@@ -99,9 +96,7 @@ pub async fn dial(
 async fn handshake(address: &str, server_name: &str, bundle: &Bundle) -> Result<(), DialError> {
     let name = ServerName::try_from(server_name.to_owned())
         .map_err(|_| DialError::Input(format!("{server_name:?} is not a DNS name")))?;
-    let roots = bundle
-        .roots()
-        .map_err(|error| DialError::Input(error.to_string()))?;
+    let roots = bundle.roots().map_err(|error| DialError::Input(error.to_string()))?;
     let config = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
         .map_err(DialError::Tls)?
@@ -109,10 +104,7 @@ async fn handshake(address: &str, server_name: &str, bundle: &Bundle) -> Result<
         .with_no_client_auth();
     let describe = |error| DialError::from_io(error, server_name);
     let stream = TcpStream::connect(address).await.map_err(describe)?;
-    TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
-        .map_err(describe)?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(describe)?;
     Ok(())
 }
 

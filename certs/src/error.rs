@@ -74,10 +74,7 @@ impl Error {
     }
 
     pub(crate) fn damaged(field: &'static str, problem: impl Into<Cause>) -> Self {
-        Self::Damaged {
-            field,
-            problem: problem.into(),
-        }
+        Self::Damaged { field, problem: problem.into() }
     }
 }
 

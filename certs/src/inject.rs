@@ -41,36 +41,23 @@ struct Hook {
 
 impl Hook {
     fn new(name: String, client: WebhookClientConfig) -> Self {
-        Self {
-            name,
-            bundle: client.ca_bundle.unwrap_or_default().0,
-        }
+        Self { name, bundle: client.ca_bundle.unwrap_or_default().0 }
     }
 }
 
 impl From<MutatingWebhookConfiguration> for Configuration {
     fn from(live: MutatingWebhookConfiguration) -> Self {
         let hooks = live.webhooks.unwrap_or_default().into_iter();
-        let hooks = hooks
-            .map(|hook| Hook::new(hook.name, hook.client_config))
-            .collect();
-        Self {
-            metadata: live.metadata,
-            hooks,
-        }
+        let hooks = hooks.map(|hook| Hook::new(hook.name, hook.client_config)).collect();
+        Self { metadata: live.metadata, hooks }
     }
 }
 
 impl From<ValidatingWebhookConfiguration> for Configuration {
     fn from(live: ValidatingWebhookConfiguration) -> Self {
         let hooks = live.webhooks.unwrap_or_default().into_iter();
-        let hooks = hooks
-            .map(|hook| Hook::new(hook.name, hook.client_config))
-            .collect();
-        Self {
-            metadata: live.metadata,
-            hooks,
-        }
+        let hooks = hooks.map(|hook| Hook::new(hook.name, hook.client_config)).collect();
+        Self { metadata: live.metadata, hooks }
     }
 }
 
@@ -81,9 +68,7 @@ impl Configuration {
 
     /// Whether every webhook has exactly this bundle.
     pub(crate) fn carries(&self, bundle: &Bundle) -> bool {
-        self.hooks
-            .iter()
-            .all(|hook| hook.bundle == bundle.pem().as_bytes())
+        self.hooks.iter().all(|hook| hook.bundle == bundle.pem().as_bytes())
     }
 
     /// The server-side apply that puts the bundle into every webhook and owns nothing else. It holds for the very

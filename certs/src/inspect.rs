@@ -20,11 +20,8 @@ use crate::{Error, tls};
 pub(crate) fn authority(authority: &Authority) -> Result<AuthorityFacts, Error> {
     tls::certified_key(&authority.pair.certificate, &authority.pair.key)?;
     let life = authority_life("tls.crt", &authority.pair.certificate)?;
-    let previous = authority
-        .previous
-        .as_deref()
-        .map(|pem| authority_life("ca-previous.crt", pem))
-        .transpose()?;
+    let previous =
+        authority.previous.as_deref().map(|pem| authority_life("ca-previous.crt", pem)).transpose()?;
     Ok(AuthorityFacts { life, previous })
 }
 
@@ -56,11 +53,7 @@ pub(crate) fn leaf(leaf: &Pair, authority: &Authority, names: &[String]) -> Resu
         SignedBy::Unknown
     };
     let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-    Ok(LeafFacts {
-        life,
-        signed_by,
-        names_match: dns_names(&parse(&der)?) == wanted,
-    })
+    Ok(LeafFacts { life, signed_by, names_match: dns_names(&parse(&der)?) == wanted })
 }
 
 /// The validity of a certificate.
@@ -87,13 +80,7 @@ fn dns_names<'a>(certificate: &'a X509Certificate<'_>) -> BTreeSet<&'a str> {
     names
         .into_iter()
         .flatten()
-        .filter_map(|name| {
-            if let GeneralName::DNSName(name) = name {
-                Some(*name)
-            } else {
-                None
-            }
-        })
+        .filter_map(|name| if let GeneralName::DNSName(name) = name { Some(*name) } else { None })
         .collect()
 }
 
@@ -102,9 +89,7 @@ fn dns_names<'a>(certificate: &'a X509Certificate<'_>) -> BTreeSet<&'a str> {
 fn signed(leaf: &CertificateDer<'_>, life: Life, authority_pem: &str) -> Result<bool, Error> {
     let mut roots = RootCertStore::empty();
     let authority = tls::certificate("tls.crt", authority_pem)?;
-    roots
-        .add(authority)
-        .map_err(|error| Error::damaged("tls.crt", error))?;
+    roots.add(authority).map_err(|error| Error::damaged("tls.crt", error))?;
     let leaf = ParsedCertificate::try_from(leaf).map_err(|error| Error::damaged("tls.crt", error))?;
     let start = u64::try_from(life.not_before.as_second()).unwrap_or_default();
     let moment = UnixTime::since_unix_epoch(Duration::from_secs(start));

@@ -30,9 +30,7 @@ pub struct Pair {
 
 impl fmt::Debug for Pair {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Pair")
-            .field("certificate", &self.certificate)
-            .finish_non_exhaustive()
+        out.debug_struct("Pair").field("certificate", &self.certificate).finish_non_exhaustive()
     }
 }
 
@@ -49,11 +47,7 @@ impl Authority {
     /// The CAs to trust.
     #[must_use]
     pub fn bundle(&self) -> Bundle {
-        Bundle::new(
-            [Some(self.pair.certificate.as_str()), self.previous.as_deref()]
-                .into_iter()
-                .flatten(),
-        )
+        Bundle::new([Some(self.pair.certificate.as_str()), self.previous.as_deref()].into_iter().flatten())
     }
 }
 
@@ -69,13 +63,7 @@ pub fn authority(now: Timestamp) -> Result<Authority, Error> {
 
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = params.self_signed(&key)?.pem();
-    Ok(Authority {
-        pair: Pair {
-            certificate,
-            key: key.serialize_pem(),
-        },
-        previous: None,
-    })
+    Ok(Authority { pair: Pair { certificate, key: key.serialize_pem() }, previous: None })
 }
 
 /// Makes a serving certificate for `dns_names`: ECDSA P-256, 90 days, but never longer than its CA.
@@ -94,10 +82,7 @@ pub fn leaf(authority: &Authority, dns_names: &[String], now: Timestamp) -> Resu
     let issuer = Issuer::from_ca_cert_der(&signer, KeyPair::from_pem(&authority.pair.key)?)?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = params.signed_by(&key, &issuer)?.pem();
-    Ok(Pair {
-        certificate,
-        key: key.serialize_pem(),
-    })
+    Ok(Pair { certificate, key: key.serialize_pem() })
 }
 
 fn common_name(text: &str) -> DistinguishedName {
@@ -116,10 +101,7 @@ fn set_life(params: &mut CertificateParams, now: Timestamp, end: i64) -> Result<
 /// 127 random bits: positive and within the 20 bytes that RFC 5280 allows.
 fn serial() -> Result<SerialNumber, Error> {
     let mut bytes = [0_u8; 16];
-    tls::provider()
-        .secure_random
-        .fill(&mut bytes)
-        .map_err(|_| Error::Random)?;
+    tls::provider().secure_random.fill(&mut bytes).map_err(|_| Error::Random)?;
     bytes[0] &= 0x7f;
     Ok(SerialNumber::from_slice(&bytes))
 }

@@ -49,16 +49,7 @@ impl Keeper {
     ) -> (Self, watch::Receiver<Option<Bundle>>) {
         let (published, receiver) = watch::channel(None);
         let (api, view) = (Api::new(client, &options), View::new(&options));
-        (
-            Self {
-                api,
-                options,
-                slot,
-                published,
-                view,
-            },
-            receiver,
-        )
+        (Self { api, options, slot, published, view }, receiver)
     }
 
     /// Works until `stop`. Failures are logged and tried again.
@@ -137,11 +128,7 @@ impl Keeper {
         let previous = self.predecessor(now);
         let problem = self.usable_authority().err().map(tracing::field::display);
         tracing::info!(?reason, problem, overlap = previous.is_some(), "making a new CA");
-        self.write_authority(Authority {
-            previous,
-            ..issue::authority(now)?
-        })
-        .await
+        self.write_authority(Authority { previous, ..issue::authority(now)? }).await
     }
 
     async fn forget_previous(&mut self) -> Result<(), Error> {
@@ -173,11 +160,7 @@ impl Keeper {
     /// The CA that clients trust now, if it can still be known: it stays in the bundle of its successor. When the
     /// CA Secret is lost or damaged, the leaf Secret knows which CA signed the leaf that is being served.
     fn predecessor(&self, now: Timestamp) -> Option<String> {
-        let authority = self
-            .view
-            .authority
-            .present()
-            .map(|secret| (secret, store::CERTIFICATE));
+        let authority = self.view.authority.present().map(|secret| (secret, store::CERTIFICATE));
         let leaf = self.view.leaf.present().map(|secret| (secret, store::ISSUER));
         [authority, leaf]
             .into_iter()

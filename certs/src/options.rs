@@ -27,9 +27,7 @@ impl Options {
     /// The names under which a Service is reached inside a cluster. API servers verify `SERVICE.NS.svc`.
     #[must_use]
     pub fn dns_names(&self) -> Vec<String> {
-        let Self {
-            service, namespace, ..
-        } = self;
+        let Self { service, namespace, .. } = self;
         vec![
             service.clone(),
             format!("{service}.{namespace}"),

@@ -126,10 +126,7 @@ pub fn decide(
     }
     // Forgetting is a change of the Secret, not of each replica's view of it: replicas whose clocks differ
     // would otherwise overwrite each other's bundle.
-    if authority
-        .previous
-        .is_some_and(|previous| now >= previous.not_after)
-    {
+    if authority.previous.is_some_and(|previous| now >= previous.not_after) {
         return Step::ForgetPrevious;
     }
     if !published {

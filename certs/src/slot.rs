@@ -45,37 +45,24 @@ impl Slot {
     /// leaves the slot as it was.
     pub fn load(&self, leaf: &Pair) -> Result<bool, Error> {
         let certified = tls::certified_key(&leaf.certificate, &leaf.key)?;
-        if self
-            .served
-            .load()
-            .as_ref()
-            .is_some_and(|served| served.certified.cert == certified.cert)
-        {
+        if self.served.load().as_ref().is_some_and(|served| served.certified.cert == certified.cert) {
             return Ok(false);
         }
         let not_after = inspect::life(&tls::certificate("tls.crt", &leaf.certificate)?)?.not_after;
-        self.served.store(Some(Arc::new(Served {
-            certified: Arc::new(certified),
-            not_after,
-        })));
+        self.served.store(Some(Arc::new(Served { certified: Arc::new(certified), not_after })));
         Ok(true)
     }
 }
 
 impl ResolvesServerCert for Slot {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.served
-            .load()
-            .as_ref()
-            .map(|served| Arc::clone(&served.certified))
+        self.served.load().as_ref().map(|served| Arc::clone(&served.certified))
     }
 }
 
 impl fmt::Debug for Slot {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Slot")
-            .field("not_after", &self.not_after())
-            .finish_non_exhaustive()
+        out.debug_struct("Slot").field("not_after", &self.not_after()).finish_non_exhaustive()
     }
 }
 

@@ -23,19 +23,13 @@ type Data = BTreeMap<String, ByteString>;
 /// Reads the CA Secret; an error names the key that is missing or not text.
 pub fn authority(secret: &Secret) -> Result<Authority, Error> {
     let previous = text(secret, PREVIOUS)?.map(ToOwned::to_owned);
-    Ok(Authority {
-        pair: leaf(secret)?,
-        previous,
-    })
+    Ok(Authority { pair: leaf(secret)?, previous })
 }
 
 /// Reads the leaf Secret; an error names the key that is missing or not text.
 pub fn leaf(secret: &Secret) -> Result<Pair, Error> {
     let required = |key| text(secret, key)?.ok_or_else(|| Error::damaged(key, "is missing or empty"));
-    Ok(Pair {
-        certificate: required(CERTIFICATE)?.to_owned(),
-        key: required(KEY)?.to_owned(),
-    })
+    Ok(Pair { certificate: required(CERTIFICATE)?.to_owned(), key: required(KEY)?.to_owned() })
 }
 
 /// The text under `key`; none when it is missing or empty.
@@ -87,11 +81,7 @@ pub fn secret(
         ..Secret::default()
     });
     secret.metadata.managed_fields = None;
-    secret
-        .metadata
-        .labels
-        .get_or_insert_default()
-        .extend(options.labels.clone());
+    secret.metadata.labels.get_or_insert_default().extend(options.labels.clone());
     let data: &mut Data = secret.data.get_or_insert_default();
     for (key, value) in contents {
         match value {

@@ -114,9 +114,7 @@ impl Applied {
             return false;
         }
         let fresh = mark.at.elapsed() < CACHE_LAG;
-        live.map_or(fresh, |live| {
-            fresh || (version(live) == mark.version && keeps_metadata(child, live))
-        })
+        live.map_or(fresh, |live| fresh || (version(live) == mark.version && keeps_metadata(child, live)))
     }
 }
 
@@ -167,9 +165,7 @@ async fn write(
         return Err(Error::Foreign { object });
     }
     let text = child.body.to_string();
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes())
-        .as_ref()
-        .to_vec();
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref().to_vec();
     if applied.is_current(child, &digest, live) {
         return Ok(false);
     }
@@ -191,11 +187,7 @@ async fn write(
         }
         (result, _) => result?,
     };
-    let mark = Mark {
-        digest,
-        version: version(&result.metadata),
-        at: Instant::now(),
-    };
+    let mark = Mark { digest, version: version(&result.metadata), at: Instant::now() };
     applied.0.insert((child.kind, child.name.clone()), mark);
     Ok(true)
 }
@@ -205,13 +197,8 @@ async fn write(
 async fn replace_ports(api: &Api<DynamicObject>, child: &Child) -> Result<(), Error> {
     let ports = child.body.pointer("/spec/ports");
     let patch = Patch::Merge(json!({"spec": {"ports": ports}}));
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    call(&child.describe(), api.patch(&child.name, &params, &patch))
-        .await
-        .map(|_| ())
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    call(&child.describe(), api.patch(&child.name, &params, &patch)).await.map(|_| ())
 }
 
 async fn delete(
@@ -224,20 +211,9 @@ async fn delete(
     if live.deletion_timestamp.is_some() {
         return Ok(());
     }
-    let only_this = Preconditions {
-        uid: live.uid.clone(),
-        resource_version: None,
-    };
-    let params = DeleteParams {
-        preconditions: Some(only_this),
-        ..DeleteParams::background()
-    };
-    match call(
-        &format!("{kind:?} {name}"),
-        api(client, kind, &owner.namespace).delete(name, &params),
-    )
-    .await
-    {
+    let only_this = Preconditions { uid: live.uid.clone(), resource_version: None };
+    let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::background() };
+    match call(&format!("{kind:?} {name}"), api(client, kind, &owner.namespace).delete(name, &params)).await {
         Err(Error::Api { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.is_not_found()) => {
             Ok(())
         }
@@ -246,26 +222,18 @@ async fn delete(
 }
 
 fn is_controlled_by(live: &ObjectMeta, owner: &Identity) -> bool {
-    live.owner_references
-        .iter()
-        .flatten()
-        .any(|r| r.controller == Some(true) && r.uid == owner.uid)
+    live.owner_references.iter().flatten().any(|r| r.controller == Some(true) && r.uid == owner.uid)
 }
 
 /// `generation` counts changes of the spec alone; kinds without one change rarely, so their version serves.
 fn version(live: &ObjectMeta) -> Option<String> {
-    live.generation
-        .map(|generation| format!("g{generation}"))
-        .or_else(|| live.resource_version.clone())
+    live.generation.map(|generation| format!("g{generation}")).or_else(|| live.resource_version.clone())
 }
 
 /// `generation` says nothing of labels and annotations, so ours are compared.
 fn keeps_metadata(child: &Child, live: &ObjectMeta) -> bool {
     let keeps = |field: &str, live: Option<&std::collections::BTreeMap<String, String>>| {
-        let wanted = child
-            .body
-            .pointer(&format!("/metadata/{field}"))
-            .and_then(|value| value.as_object());
+        let wanted = child.body.pointer(&format!("/metadata/{field}")).and_then(|value| value.as_object());
         wanted
             .into_iter()
             .flatten()
@@ -294,13 +262,8 @@ fn api(client: &kube::Client, kind: ChildKind, namespace: &str) -> Api<DynamicOb
 
 async fn call<T>(object: &str, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
     match timeout(CALL, request).await {
-        Err(_) => Err(Error::Timeout {
-            object: object.to_owned(),
-        }),
-        Ok(Err(source)) => Err(Error::Api {
-            object: object.to_owned(),
-            source: Box::new(source),
-        }),
+        Err(_) => Err(Error::Timeout { object: object.to_owned() }),
+        Ok(Err(source)) => Err(Error::Api { object: object.to_owned(), source: Box::new(source) }),
         Ok(Ok(value)) => Ok(value),
     }
 }

@@ -10,15 +10,6 @@ use crate::secret::Password;
 /// The channel on which Sentinels introduce themselves.
 const HELLO_CHANNEL: &str = "__sentinel__:hello";
 
-/// What came of one action.
-#[derive(Debug)]
-pub struct Done {
-    /// The action.
-    pub action: Action,
-    /// Whether it worked.
-    pub result: Result<(), Error>,
-}
-
 /// Hands to the servers of one `RedisFailover`.
 pub struct Hands<'a> {
     /// The connections.
@@ -32,27 +23,23 @@ pub struct Hands<'a> {
 }
 
 impl Hands<'_> {
-    /// Carries out one action; labels are not for these hands and are left out (`None`).
-    pub async fn carry_out(&self, action: &Action, memory: &mut Memory) -> Option<Done> {
-        let result = match action {
-            Action::Label { .. } => return None,
+    /// Carries out one action; labels are not for these hands.
+    pub async fn carry_out(&self, action: &Action, memory: &mut Memory) -> Result<(), Error> {
+        match action {
+            Action::Label { .. } => Ok(()),
             Action::Promote { pod, .. } => self.promote(pod).await,
             Action::Follow { pod, master } => self.follow(pod, master).await,
-            Action::Monitor {
-                pod,
-                master,
-                quorum,
-                replace,
-            } => self.monitor(pod, master, *quorum, *replace).await,
-            Action::Introduce { pod, hello } => self.tell_sentinel(pod, &["PUBLISH", HELLO_CHANNEL, hello]).await,
+            Action::Monitor { pod, master, quorum, replace } => {
+                self.monitor(pod, master, *quorum, *replace).await
+            }
+            Action::Introduce { pod, hello } => {
+                self.tell_sentinel(pod, &["PUBLISH", HELLO_CHANNEL, hello]).await
+            }
+            Action::Authenticate { pod } => self.authenticate(pod).await,
             Action::Reset { pod } => self.tell_sentinel(pod, &["SENTINEL", "RESET", MASTER_NAME]).await,
             Action::SetRedis(key) => self.set_redis(key, memory).await,
             Action::SetSentinel(key) => self.set_sentinel(key, memory).await,
-        };
-        Some(Done {
-            action: action.clone(),
-            result,
-        })
+        }
     }
 
     async fn promote(&self, pod: &str) -> Result<(), Error> {
@@ -60,11 +47,7 @@ impl Hands<'_> {
     }
 
     async fn follow(&self, pod: &str, master: &Address) -> Result<(), Error> {
-        self.tell(
-            &self.redis(pod)?,
-            &["REPLICAOF", &master.host, &master.port.to_string()],
-        )
-        .await
+        self.tell(&self.redis(pod)?, &["REPLICAOF", &master.host, &master.port.to_string()]).await
     }
 
     async fn tell_sentinel(&self, pod: &str, command: &[&str]) -> Result<(), Error> {
@@ -79,26 +62,17 @@ impl Hands<'_> {
             self.tell(&peer, &["SENTINEL", "REMOVE", MASTER_NAME]).await?;
         }
         let (port, quorum) = (master.port.to_string(), quorum.to_string());
-        self.tell(
-            &peer,
-            &["SENTINEL", "MONITOR", MASTER_NAME, &master.host, &port, &quorum],
-        )
-        .await?;
-        if let Some(password) = self.password {
-            self.tell(
-                &peer,
-                &["SENTINEL", "SET", MASTER_NAME, "auth-pass", password.expose()],
-            )
-            .await?;
-        }
+        self.tell(&peer, &["SENTINEL", "MONITOR", MASTER_NAME, &master.host, &port, &quorum]).await?;
+        self.authenticate(pod).await?;
         for setting in &self.valid.sentinel.config {
-            self.tell(
-                &peer,
-                &["SENTINEL", "SET", MASTER_NAME, &setting.key, &setting.value],
-            )
-            .await?;
+            self.tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &setting.key, &setting.value]).await?;
         }
         Ok(())
+    }
+
+    async fn authenticate(&self, pod: &str) -> Result<(), Error> {
+        let Some(password) = self.password else { return Ok(()) };
+        self.tell_sentinel(pod, &["SENTINEL", "SET", MASTER_NAME, "auth-pass", password.expose()]).await
     }
 
     async fn set_redis(&self, key: &SettingKey, memory: &mut Memory) -> Result<(), Error> {
@@ -114,14 +88,9 @@ impl Hands<'_> {
 
     async fn set_sentinel(&self, key: &SettingKey, memory: &mut Memory) -> Result<(), Error> {
         let peer = self.sentinel(&key.pod)?;
-        let result = self
-            .tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &key.name, &key.value])
-            .await;
+        let result = self.tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &key.name, &key.value]).await;
         if result.is_ok() {
-            let shown = self
-                .servers
-                .ask(&peer, &["SENTINEL", "MASTER", MASTER_NAME])
-                .await?;
+            let shown = self.servers.ask(&peer, &["SENTINEL", "MASTER", MASTER_NAME]).await?;
             memory.settle(key.clone(), Outcome::Shown(field(&shown, &key.name)));
         }
         settle_refusal(&result, key, memory);
@@ -129,23 +98,12 @@ impl Hands<'_> {
     }
 
     fn redis(&self, pod: &str) -> Result<Peer, Error> {
-        let node = self
-            .observed
-            .redis
-            .iter()
-            .map(|node| &node.pod)
-            .find(|facts| facts.name == pod);
-        node.and_then(|facts| redis_peer(self.valid, facts, self.password))
-            .ok_or_else(|| gone(pod))
+        let node = self.observed.redis.iter().map(|node| &node.pod).find(|facts| facts.name == pod);
+        node.and_then(|facts| redis_peer(self.valid, facts, self.password)).ok_or_else(|| gone(pod))
     }
 
     fn sentinel(&self, pod: &str) -> Result<Peer, Error> {
-        let node = self
-            .observed
-            .sentinels
-            .iter()
-            .map(|node| &node.pod)
-            .find(|facts| facts.name == pod);
+        let node = self.observed.sentinels.iter().map(|node| &node.pod).find(|facts| facts.name == pod);
         node.and_then(sentinel_peer).ok_or_else(|| gone(pod))
     }
 
@@ -158,9 +116,11 @@ fn gone(pod: &str) -> Error {
     Error::Broken(format!("{pod} is gone"))
 }
 
-/// A setting that the server refused is not sent again to the same process.
+/// A setting that the server refused is not sent again to the same process. Other answers, such as BUSY, pass.
 fn settle_refusal(result: &Result<(), Error>, key: &SettingKey, memory: &mut Memory) {
-    if let Err(Error::Server(text)) = result {
+    if let Err(Error::Server(text)) = result
+        && text.starts_with("ERR")
+    {
         memory.settle(key.clone(), Outcome::Refused(text.clone()));
     }
 }

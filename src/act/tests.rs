@@ -24,7 +24,9 @@ impl Servers for Scribe {
         let text = command.join(" ");
         self.told.lock().unwrap().push(format!("{} {text}", peer.address));
         let answer = match command {
-            _ if self.refuse.is_some_and(|word| text.contains(word)) => Err(Error::Server("ERR no".to_owned())),
+            _ if self.refuse.is_some_and(|word| text.contains(word)) => {
+                Err(Error::Server("ERR no".to_owned()))
+            }
             ["CONFIG", "GET", name] => Ok(list(&[name, "shown"])),
             ["SENTINEL", "MASTER", _] => Ok(list(&["name", "mymaster", "failover-timeout", "3000"])),
             _ => Ok(Reply::Text("OK".to_owned())),
@@ -42,12 +44,17 @@ async fn told(scribe: &Scribe, action: Action, memory: &mut Memory) -> (Vec<Stri
     let observed: Observed = world::healthy();
     let password = Password::new("secret".to_owned());
     let hands = Hands { servers: scribe, valid: &valid, observed: &observed, password: Some(&password) };
-    let result = hands.carry_out(&action, memory).await.map_or(Ok(()), |done| done.result);
+    let result = hands.carry_out(&action, memory).await;
     (std::mem::take(&mut *scribe.told.lock().unwrap()), result)
 }
 
 fn setting(pod: &str, name: &str, value: &str) -> SettingKey {
-    SettingKey { pod: pod.to_owned(), process: "p".to_owned(), name: name.to_owned(), value: value.to_owned() }
+    SettingKey {
+        pod: pod.to_owned(),
+        process: "p".to_owned(),
+        name: name.to_owned(),
+        value: value.to_owned(),
+    }
 }
 
 #[tokio::test]
@@ -59,13 +66,18 @@ async fn each_action_becomes_its_commands() {
     assert_eq!(told(&scribe, promote, memory).await.0, ["10.0.0.2:6379 REPLICAOF NO ONE"]);
     let follow = Action::Follow { pod: pod.clone(), master: world::address(0) };
     assert_eq!(told(&scribe, follow, memory).await.0, ["10.0.0.2:6379 REPLICAOF 10.0.0.1 6379"]);
-    assert!(told(&scribe, Action::Label { pod, role: "master" }, memory).await.0.is_empty(), "labels are not for servers");
+    assert!(
+        told(&scribe, Action::Label { pod, role: "master" }, memory).await.0.is_empty(),
+        "labels are not for servers"
+    );
 }
 
 #[tokio::test]
 async fn a_sentinel_gets_master_password_and_settings_at_once() {
     let memory = &mut Memory::default();
-    for (replace, first) in [(true, "SENTINEL REMOVE mymaster"), (false, "SENTINEL MONITOR mymaster 10.0.0.1 6379 2")] {
+    for (replace, first) in
+        [(true, "SENTINEL REMOVE mymaster"), (false, "SENTINEL MONITOR mymaster 10.0.0.1 6379 2")]
+    {
         let action =
             Action::Monitor { pod: "rfs-x-2".to_owned(), master: world::address(0), quorum: 2, replace };
         let (commands, result) = told(&Scribe::default(), action, memory).await;

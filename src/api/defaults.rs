@@ -29,10 +29,7 @@ pub struct Images {
 
 impl Default for Images {
     fn default() -> Self {
-        Self {
-            redis: REDIS_IMAGE.to_owned(),
-            exporter: EXPORTER_IMAGE.to_owned(),
-        }
+        Self { redis: REDIS_IMAGE.to_owned(), exporter: EXPORTER_IMAGE.to_owned() }
     }
 }
 
@@ -71,17 +68,9 @@ fn sentinel_config(sentinel: &mut Map<String, Value>) {
     let Some(entries) = sentinel.get_mut("customConfig").and_then(Value::as_array_mut) else {
         return;
     };
-    let key = |entry: &str| {
-        entry
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-    };
+    let key = |entry: &str| entry.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
     let owns = |entry: &Value| {
-        entry
-            .as_str()
-            .is_some_and(|own| SENTINEL_CONFIG.iter().any(|ours| key(own) == key(ours)))
+        entry.as_str().is_some_and(|own| SENTINEL_CONFIG.iter().any(|ours| key(own) == key(ours)))
     };
     if !entries.iter().any(owns) {
         entries.extend(SENTINEL_CONFIG.map(Value::from));

@@ -27,11 +27,7 @@ pub fn spec(raw: &Value) -> Result<RedisFailoverSpec, Problem> {
 fn typed<T: DeserializeOwned>(raw: &Value, root: &str, spec: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(raw).map_err(|error| {
         let inner = error.path().to_string();
-        let path = if inner == "." {
-            root.to_owned()
-        } else {
-            format!("{root}.{inner}")
-        };
+        let path = if inner == "." { root.to_owned() } else { format!("{root}.{inner}") };
         problem(path, &error.inner().to_string(), spec)
     })
 }
@@ -52,10 +48,7 @@ fn problem(path: String, error: &str, spec: &Value) -> Problem {
     };
     let given = given.split_once(": ").map_or(given, |(_, given)| given);
     let (wanted, mend) = match wanted {
-        "i32" | "i64" => (
-            "a whole number",
-            "write it without quotes and fraction".to_owned(),
-        ),
+        "i32" | "i64" => ("a whole number", "write it without quotes and fraction".to_owned()),
         "a string" if value.is_empty() => ("a text", explain),
         "a string" | "Quantity" => ("a text", format!("write it in quotes, as \"{value}\"")),
         "a boolean" => ("true or false", "write it without quotes".to_owned()),
@@ -64,12 +57,7 @@ fn problem(path: String, error: &str, spec: &Value) -> Problem {
         "int or string" | "IntOrString" => ("a number or a text", explain),
         _ => ("an object", explain),
     };
-    Problem::new(
-        path,
-        value,
-        format!("is {}, but must be {wanted}", noun(given)),
-        mend,
-    )
+    Problem::new(path, value, format!("is {}, but must be {wanted}", noun(given)), mend)
 }
 
 /// The parser's word for what it met, without the value.
@@ -100,9 +88,7 @@ fn plain(raw: &Value) -> Value {
     match raw {
         Value::Object(fields) => {
             let fields = fields.iter().filter(|(_, value)| !value.is_null());
-            fields
-                .map(|(key, value)| (key.clone(), field(key, value)))
-                .collect()
+            fields.map(|(key, value)| (key.clone(), field(key, value))).collect()
         }
         Value::Array(items) => items.iter().map(plain).collect(),
         _ => raw.clone(),
@@ -111,10 +97,9 @@ fn plain(raw: &Value) -> Value {
 
 fn field(key: &str, value: &Value) -> Value {
     match value {
-        Value::Object(quantities) if QUANTITY_MAPS.contains(&key) => quantities
-            .iter()
-            .map(|(name, value)| (name.clone(), quantity(value)))
-            .collect(),
+        Value::Object(quantities) if QUANTITY_MAPS.contains(&key) => {
+            quantities.iter().map(|(name, value)| (name.clone(), quantity(value))).collect()
+        }
         _ if QUANTITIES.contains(&key) => quantity(value),
         _ => plain(value),
     }
@@ -211,16 +196,6 @@ mod tests {
         assert_eq!(resources.limits.unwrap()["cpu"].0, "0.5");
         assert_eq!(redis.storage.empty_dir.unwrap().size_limit.unwrap().0, "1024");
         let source = redis.pod.exporter.env[0].value_from.as_ref().unwrap();
-        assert_eq!(
-            source
-                .resource_field_ref
-                .as_ref()
-                .unwrap()
-                .divisor
-                .as_ref()
-                .unwrap()
-                .0,
-            "1"
-        );
+        assert_eq!(source.resource_field_ref.as_ref().unwrap().divisor.as_ref().unwrap().0, "1");
     }
 }

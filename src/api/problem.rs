@@ -27,12 +27,7 @@ impl Problem {
         reason: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
-        Self {
-            path: path.into(),
-            value: value.into(),
-            reason: reason.into(),
-            mend: mend.into(),
-        }
+        Self { path: path.into(), value: value.into(), reason: reason.into(), mend: mend.into() }
     }
 }
 
@@ -59,11 +54,7 @@ fn shortened(value: &str) -> Cow<'_, str> {
 pub fn summary(problems: &[Problem]) -> String {
     let mut sorted: Vec<_> = problems.iter().collect();
     sorted.sort();
-    sorted
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" | ")
+    sorted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
 }
 
 #[cfg(test)]
@@ -73,16 +64,10 @@ mod tests {
     #[test]
     fn says_field_value_reason_and_mend() {
         let problem = Problem::new("spec.redis.port", "0", "is not a port", "choose one");
-        assert_eq!(
-            problem.to_string(),
-            "spec.redis.port: \"0\": is not a port; choose one"
-        );
+        assert_eq!(problem.to_string(), "spec.redis.port: \"0\": is not a port; choose one");
         let missing = Problem::new("metadata.name", "", "is missing", "add it");
         assert_eq!(missing.to_string(), "metadata.name: is missing; add it");
-        assert_eq!(
-            summary(&[problem.clone(), missing.clone()]),
-            format!("{missing} | {problem}")
-        );
+        assert_eq!(summary(&[problem.clone(), missing.clone()]), format!("{missing} | {problem}"));
     }
 
     #[test]

@@ -60,10 +60,7 @@ pub fn crd() -> CustomResourceDefinition {
                 label_selector_path: Some(".status.selector".to_owned()),
             });
         }
-        let schema = version
-            .schema
-            .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut());
+        let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
         if let Some(root) = schema {
             slim(root, false);
             for part in ["spec.redis", "spec.sentinel"] {
@@ -88,14 +85,9 @@ pub fn yaml() -> String {
 #[must_use]
 pub fn unknown_fields(object: &Value) -> Vec<String> {
     let mut crd = crd();
-    let version = crd
-        .spec
-        .versions
-        .first_mut()
-        .and_then(|version| version.schema.as_mut());
-    let spec = version
-        .and_then(|schema| schema.open_api_v3_schema.as_mut())
-        .and_then(|root| at(root, "spec"));
+    let version = crd.spec.versions.first_mut().and_then(|version| version.schema.as_mut());
+    let spec =
+        version.and_then(|schema| schema.open_api_v3_schema.as_mut()).and_then(|root| at(root, "spec"));
     let mut unknown = Vec::new();
     if let (Some(schema), Some(spec)) = (spec, object.get("spec")) {
         compare(schema, spec, "spec", &mut unknown);
@@ -142,18 +134,10 @@ fn columns() -> Vec<CustomResourceColumnDefinition> {
 
 /// Mentions `metadata.name`, so that rules can point at it; Kubernetes wants every path in the schema.
 fn name_metadata(root: &mut JSONSchemaProps) {
-    let typed = |type_: &str| JSONSchemaProps {
-        type_: Some(type_.to_owned()),
-        ..Default::default()
-    };
+    let typed = |type_: &str| JSONSchemaProps { type_: Some(type_.to_owned()), ..Default::default() };
     let name = [("name".to_owned(), typed("string"))];
-    let metadata = JSONSchemaProps {
-        properties: Some(name.into()),
-        ..typed("object")
-    };
-    root.properties
-        .get_or_insert_default()
-        .insert("metadata".to_owned(), metadata);
+    let metadata = JSONSchemaProps { properties: Some(name.into()), ..typed("object") };
+    root.properties.get_or_insert_default().insert("metadata".to_owned(), metadata);
 }
 
 /// Takes away descriptions inside embedded types, formats that Kubernetes does not know, and defaults: those are
@@ -165,11 +149,7 @@ fn slim(schema: &mut JSONSchemaProps, embedded: bool) {
     if embedded {
         schema.description = None;
     }
-    if schema
-        .format
-        .as_ref()
-        .is_some_and(|format| format.starts_with("uint"))
-    {
+    if schema.format.as_ref().is_some_and(|format| format.starts_with("uint")) {
         schema.format = None;
     }
     for (name, property) in schema.properties.iter_mut().flatten() {
@@ -192,12 +172,7 @@ fn slim(schema: &mut JSONSchemaProps, embedded: bool) {
 
 /// `spec` and `status` of the embedded claim, as against those of the object itself.
 fn is_claim_part(name: &str, property: &JSONSchemaProps) -> bool {
-    let has = |key| {
-        property
-            .properties
-            .as_ref()
-            .is_some_and(|properties| properties.contains_key(key))
-    };
+    let has = |key| property.properties.as_ref().is_some_and(|properties| properties.contains_key(key));
     matches!(name, "spec" | "status") && has("accessModes")
 }
 

@@ -106,11 +106,7 @@ impl Sentinel {
     /// Sentinels that must agree that the master is down: the user's, or a majority.
     #[must_use]
     pub fn quorum(&self) -> i32 {
-        let own = self
-            .config
-            .iter()
-            .find(|d| d.key == "quorum")
-            .and_then(|d| d.value.parse().ok());
+        let own = self.config.iter().find(|d| d.key == "quorum").and_then(|d| d.value.parse().ok());
         own.unwrap_or(self.replicas / 2 + 1)
     }
 }
@@ -125,10 +121,9 @@ impl Valid {
         let child_labels = rules::labels::propagated(&identity.labels, &spec.label_whitelist)?;
         let redis = spec.redis;
         let storage = match redis.storage.persistent_volume_claim {
-            Some(template) => Storage::Claim {
-                template: Box::new(template),
-                keep: redis.storage.keep_after_deletion,
-            },
+            Some(template) => {
+                Storage::Claim { template: Box::new(template), keep: redis.storage.keep_after_deletion }
+            }
             None => Storage::EmptyDir(redis.storage.empty_dir.unwrap_or_default()),
         };
         let port = rules::port(redis.port.unwrap_or(super::defaults::REDIS_PORT))
@@ -136,10 +131,7 @@ impl Valid {
         Ok(Self {
             identity,
             child_labels,
-            auth_secret: spec
-                .auth
-                .and_then(|auth| auth.secret_path)
-                .filter(|name| !name.is_empty()),
+            auth_secret: spec.auth.and_then(|auth| auth.secret_path).filter(|name| !name.is_empty()),
             redis: Redis {
                 replicas: redis.replicas.unwrap_or(super::defaults::REPLICAS),
                 port,
@@ -147,18 +139,13 @@ impl Valid {
                 renames: redis.custom_command_renames,
                 shutdown_config_map: redis.shutdown_config_map.filter(|name| !name.is_empty()),
                 storage,
-                grace_seconds: redis
-                    .termination_grace_period
-                    .unwrap_or(super::defaults::GRACE_SECONDS),
+                grace_seconds: redis.termination_grace_period.unwrap_or(super::defaults::GRACE_SECONDS),
                 pod: redis.pod,
             },
             sentinel: Sentinel {
                 replicas: spec.sentinel.replicas.unwrap_or(super::defaults::REPLICAS),
                 config: directive::parse_all(&spec.sentinel.custom_config, "spec.sentinel.customConfig")?,
-                config_copy: spec
-                    .sentinel
-                    .config_copy
-                    .and_then(|copy| copy.container_security_context),
+                config_copy: spec.sentinel.config_copy.and_then(|copy| copy.container_security_context),
                 pod: spec.sentinel.pod,
             },
         })

@@ -21,9 +21,9 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::act::apply::Seen;
-use crate::api::{FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION};
+use crate::api::{FIELD_MANAGER, GROUP, Identity, KIND, PLURAL, VERSION};
 use crate::desired::ChildKind;
-use crate::desired::labels::name_label;
+use crate::desired::labels::{name_label, uid_label};
 
 /// How long the first lists may take before a reconcile is put off.
 const FIRST_LISTS: Duration = Duration::from_secs(10);
@@ -58,11 +58,7 @@ impl Caches {
         let resource = primary();
         let all = Api::all_with(client.clone(), &resource);
         let controller = Controller::new_with(all, watcher::Config::default(), resource.clone());
-        let mut building = Building {
-            controller,
-            children: HashMap::new(),
-            first_lists: Vec::new(),
-        };
+        let mut building = Building { controller, children: HashMap::new(), first_lists: Vec::new() };
         building = building
             .own::<ConfigMap>(client, ChildKind::ConfigMap)
             .own::<Secret>(client, ChildKind::Secret)
@@ -97,13 +93,13 @@ impl Caches {
         timeout(FIRST_LISTS, self.complete.get_or_init(all)).await.is_ok()
     }
 
-    /// The pods of one `RedisFailover`.
+    /// The pods of one `RedisFailover`, and not those of a deleted one of the same name.
     #[must_use]
-    pub fn pods(&self, namespace: &str, name: &str) -> Vec<Arc<Pod>> {
-        let label = name_label();
+    pub fn pods(&self, owner: &Identity) -> Vec<Arc<Pod>> {
+        let label = uid_label();
         let ours = |pod: &Arc<Pod>| {
-            pod.metadata.namespace.as_deref() == Some(namespace)
-                && pod.labels().get(&label).is_some_and(|owner| owner == name)
+            pod.metadata.namespace.as_deref() == Some(&owner.namespace)
+                && pod.labels().get(&label).is_some_and(|uid| *uid == owner.uid)
         };
         self.pods.state().into_iter().filter(ours).collect()
     }
@@ -123,9 +119,7 @@ impl Caches {
 
 impl Seen for Caches {
     fn metadata(&self, kind: ChildKind, namespace: &str, name: &str) -> Option<ObjectMeta> {
-        self.children
-            .get(&kind)
-            .and_then(|lookup| lookup(namespace, name))
+        self.children.get(&kind).and_then(|lookup| lookup(namespace, name))
     }
 }
 
@@ -145,9 +139,7 @@ impl Building {
         self.controller = self.controller.owns_stream(stream);
         self.first_lists.push(first_list(store.clone()));
         let lookup = move |namespace: &str, name: &str| {
-            store
-                .get(&ObjectRef::new(name).within(namespace))
-                .map(|child| child.metadata.clone())
+            store.get(&ObjectRef::new(name).within(namespace)).map(|child| child.metadata.clone())
         };
         self.children.insert(kind, Box::new(lookup));
         self
@@ -163,9 +155,7 @@ where
 {
     let (reader, writer) = store();
     let ours = watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={FIELD_MANAGER}"));
-    let stream = watcher(Api::<K>::all(client.clone()), ours)
-        .default_backoff()
-        .modify(slim);
+    let stream = watcher(Api::<K>::all(client.clone()), ours).default_backoff().modify(slim);
     (reader, reflector(writer, stream).touched_objects().boxed())
 }
 
@@ -177,10 +167,7 @@ fn thin(pod: &mut Pod) {
         let containers = spec
             .containers
             .into_iter()
-            .map(|c| k8s_openapi::api::core::v1::Container {
-                name: c.name,
-                ..Default::default()
-            });
+            .map(|c| k8s_openapi::api::core::v1::Container { name: c.name, ..Default::default() });
         pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
             containers: containers.collect(),
             node_name: spec.node_name,

@@ -20,8 +20,8 @@ use serde_json::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::act::servers::{Done, Hands};
-use crate::act::{apply, labels};
+use crate::act::servers::Hands;
+use crate::act::{Done, Failure, apply, labels};
 use crate::api::defaults::{self, Images};
 use crate::api::{FIELD_MANAGER, GROUP, Identity, KIND, Problem, RedisFailoverStatus, VERSION, Valid, parse};
 use crate::desired;
@@ -41,15 +41,14 @@ use state::{State, States};
 const CALL: Duration = Duration::from_secs(5);
 /// How long to wait after an action failed, so that a broken server is not hammered.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How long what was seen may serve as the reason to act: longer than a look at servers that do not answer.
+const STALE: Duration = Duration::from_secs(4);
 /// How long to wait after a reconcile failed: doubled from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Why a reconcile could not get as far as a plan.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A label could not be set.
-    #[error(transparent)]
-    Label(#[from] apply::Error),
     /// The password could not be read.
     #[error(transparent)]
     Password(#[from] password::Error),
@@ -66,7 +65,6 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Label(error) => error.reason(),
             Self::Password(error) => error.reason(),
             Self::Status(_) => "StatusNotWritten",
             Self::CachesIncomplete => "CachesIncomplete",
@@ -101,17 +99,12 @@ struct Context {
 /// Runs the loop until `stop`, then lets reconciles that run come to their end.
 pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: CancellationToken) {
     let (controller, caches) = Caches::start(&client);
-    let reporter = Reporter {
-        controller: FIELD_MANAGER.to_owned(),
-        instance: Some(options.me.clone()),
-    };
+    let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(options.me.clone()) };
     let objects = controller.store();
     let concurrency = options.concurrency;
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
-        servers: Arc::new(crate::redis::real::Client::new(
-            crate::redis::real::Deadlines::default(),
-        )),
+        servers: Arc::new(crate::redis::real::Client::new(crate::redis::real::Deadlines::default())),
         states: States::default(),
         client,
         caches,
@@ -152,79 +145,62 @@ async fn reconcile(
         }
         Err(error) => {
             tracing::warn!(namespace = identity.namespace, name = identity.name, reason = error.reason(), %error, "reconcile failed");
-            (
-                failed(&object, &identity, &context, &mut state, &error).await,
-                error.reason(),
-            )
+            (failed(&object, &identity, &context, &mut state, &error).await, error.reason())
         }
     };
     context.metrics.reconciled(reason, begun.elapsed());
     Ok(action)
 }
 
+/// Fill, check, build, apply, observe, plan, act, status.
 async fn steps(
     object: &DynamicObject,
     identity: Identity,
     context: &Context,
     state: &mut State,
 ) -> Result<Action, Error> {
-    let now = Timestamp::now();
-    let generation = object.metadata.generation;
     let valid = match check(object, identity.clone(), &context.options.images) {
         Ok(valid) => valid,
-        Err(problems) => {
-            let status = status::of_problems(&problems, generation, &state.status, now);
-            context
-                .metrics
-                .cluster(&identity.namespace, &identity.name, false);
-            report(object, &identity, context, state, status, Vec::new()).await?;
-            return Ok(Action::await_change());
-        }
+        Err(problems) => return refuse(object, &identity, context, state, &problems).await,
     };
-    let password = state.password.of(&context.client, &valid).await?;
     if !context.caches.complete().await {
         return Err(Error::CachesIncomplete);
     }
-    let desired = desired::build(&valid, password.as_ref());
-    let applied = apply::apply(
-        &context.client,
-        &context.caches,
-        &identity,
-        &desired,
-        &mut state.applied,
-    )
-    .await;
+    let (password, stale) = state.password.of(&context.client, &valid).await?;
+    let desired = desired::build(&state.memory.bootable(&valid), password.as_ref());
+    let (client, caches) = (&context.client, &context.caches);
+    let applied = apply::apply(client, caches, &identity, &desired, &mut state.applied).await;
+    let failures: Vec<Failure> =
+        stale.into_iter().chain(applied.errors.into_iter().map(Failure::from)).collect();
+    let (seen_at, now) = (Instant::now(), Timestamp::now());
     let mut observed = look(&valid, password.as_ref(), context).await;
     observed.mark_outdated(desired.redis_template().as_deref());
     let plan = heal::plan(&valid, &observed, &state.memory, now);
-    let done = act(&valid, &observed, &plan, password.as_ref(), context, state).await?;
+    let hands =
+        Hands { servers: &*context.servers, valid: &valid, observed: &observed, password: password.as_ref() };
+    let done = act(&hands, &plan, seen_at, context, state).await;
     state.memory.update(&plan, now);
-    let seen = Look {
-        valid: &valid,
-        generation,
-        observed: &observed,
-        plan: &plan,
-        not_applied: &applied.errors,
-    };
+    let generation = object.metadata.generation;
+    let seen = Look { valid: &valid, generation, observed: &observed, plan: &plan, failures: &failures };
     let status = status::of_plan(&seen, &state.status, now);
-    context
-        .metrics
-        .cluster(&identity.namespace, &identity.name, plan.healthy());
-    let failed = !applied.errors.is_empty() || done.iter().any(|done| done.result.is_err());
-    report(
-        object,
-        &identity,
-        context,
-        state,
-        status,
-        notice::of_actions(&done),
-    )
-    .await?;
-    Ok(Action::requeue(if failed {
-        plan.look_again.max(AFTER_FAILURE)
-    } else {
-        plan.look_again
-    }))
+    context.metrics.cluster(&identity.namespace, &identity.name, plan.healthy() && failures.is_empty());
+    let failed = !failures.is_empty() || done.iter().any(|done| done.result.is_err());
+    report(object, &identity, context, state, status, notice::of_actions(&done)).await?;
+    Ok(Action::requeue(if failed { plan.look_again.max(AFTER_FAILURE) } else { plan.look_again }))
+}
+
+/// A spec that breaks rules: said, and nothing is changed for it.
+async fn refuse(
+    object: &DynamicObject,
+    identity: &Identity,
+    context: &Context,
+    state: &mut State,
+    problems: &[Problem],
+) -> Result<Action, Error> {
+    let status = status::of_problems(problems, object.metadata.generation, &state.status, Timestamp::now());
+    context.metrics.cluster(&identity.namespace, &identity.name, false);
+    report(object, identity, context, state, status, Vec::new()).await?;
+    Ok(Action::await_change())
 }
 
 fn identify(object: &DynamicObject) -> Identity {
@@ -246,40 +222,53 @@ fn check(object: &DynamicObject, identity: Identity, images: &Images) -> Result<
 }
 
 async fn look(valid: &Valid, password: Option<&Password>, context: &Context) -> Observed {
-    let pods = context
-        .caches
-        .pods(&valid.identity.namespace, &valid.identity.name);
+    let pods = context.caches.pods(&valid.identity);
     observe(&*context.servers as &dyn Servers, valid, &pods, password).await
 }
 
+/// Carries out the plan in its order, for as long as what it was made from is fresh. What fails stops nothing else, but
+/// no pod is labelled as master while another may still be.
 async fn act(
-    valid: &Valid,
-    observed: &Observed,
+    hands: &Hands<'_>,
     plan: &Plan,
-    password: Option<&Password>,
+    seen_at: Instant,
     context: &Context,
     state: &mut State,
-) -> Result<Vec<Done>, Error> {
-    let hands = Hands {
-        servers: &*context.servers,
-        valid,
-        observed,
-        password,
-    };
-    let mut done = Vec::new();
+) -> Vec<Done> {
+    let (namespace, name) = (&hands.valid.identity.namespace, &hands.valid.identity.name);
+    let mut done: Vec<Done> = Vec::new();
     for action in &plan.actions {
-        tracing::info!(
-            namespace = valid.identity.namespace,
-            name = valid.identity.name,
-            ?action,
-            "acting"
-        );
-        if let heal::Action::Label { pod, role } = action {
-            labels::set_role(&context.client, &valid.identity.namespace, pod, role).await?;
+        if seen_at.elapsed() > STALE {
+            tracing::warn!(
+                namespace,
+                name,
+                "the rest of the plan is put off: what it was made from is too old"
+            );
+            break;
         }
-        done.extend(hands.carry_out(action, &mut state.memory).await);
+        tracing::info!(namespace, name, ?action, "acting");
+        let result = match action {
+            heal::Action::Label { role: "master", .. } if done.iter().any(label_failed) => continue,
+            heal::Action::Label { pod, role } => {
+                let uid = hands
+                    .observed
+                    .redis
+                    .iter()
+                    .find(|node| node.pod.name == *pod)
+                    .map(|node| node.pod.uid.as_str());
+                let set =
+                    labels::set_role(&context.client, namespace, pod, uid.unwrap_or_default(), role).await;
+                set.map_err(Failure::from)
+            }
+            other => hands.carry_out(other, &mut state.memory).await.map_err(Failure::from),
+        };
+        done.push(Done { action: action.clone(), result });
     }
-    Ok(done)
+    done
+}
+
+fn label_failed(done: &Done) -> bool {
+    matches!(done.action, heal::Action::Label { .. }) && done.result.is_err()
 }
 
 /// Writes the status where it changed, and publishes what is news.
@@ -302,22 +291,14 @@ async fn report(
             "status": status,
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        match timeout(
-            CALL,
-            api.patch_status(&identity.name, &params, &Patch::Apply(&body)),
-        )
-        .await
-        {
+        match timeout(CALL, api.patch_status(&identity.name, &params, &Patch::Apply(&body))).await {
             Ok(Ok(_)) => state.status = status,
             Ok(Err(kube::Error::Api(gone))) if gone.is_not_found() || gone.is_conflict() => return Ok(()),
             Ok(Err(error)) => return Err(Error::Status(error.to_string())),
             Err(_) => return Err(Error::Status("no answer from the API server in time".to_owned())),
         }
     }
-    state
-        .publisher
-        .publish(&context.recorder, &object.object_ref(&primary()), notices)
-        .await;
+    state.publisher.publish(&context.recorder, &object.object_ref(&primary()), notices).await;
     Ok(())
 }
 
@@ -329,9 +310,7 @@ async fn failed(
     state: &mut State,
     error: &Error,
 ) -> Action {
-    context
-        .metrics
-        .cluster(&identity.namespace, &identity.name, false);
+    context.metrics.cluster(&identity.namespace, &identity.name, false);
     let pause = RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(state.failures.min(6)));
     state.failures += 1;
     if !matches!(error, Error::CachesIncomplete | Error::Status(_)) {
@@ -342,11 +321,7 @@ async fn failed(
             &state.status,
             Timestamp::now(),
         );
-        let notice = Notice {
-            warning: true,
-            reason: error.reason().to_owned(),
-            note: error.to_string(),
-        };
+        let notice = Notice { warning: true, reason: error.reason().to_owned(), note: error.to_string() };
         if let Err(error) = report(object, identity, context, state, status, vec![notice]).await {
             tracing::warn!(reason = error.reason(), %error, "cannot tell of a failed reconcile");
         }

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use tokio::time::{Instant, timeout};
 
+use crate::act::Failure;
 use crate::api::Valid;
 use crate::secret::Password;
 
@@ -59,43 +60,44 @@ impl Error {
 pub(super) struct Cached(Option<(String, Password, Instant)>);
 
 impl Cached {
-    /// The password of the servers, if the spec wants one; read anew once a minute.
+    /// The password of the servers, if the spec wants one; read anew once a minute. Where it cannot be read, the one
+    /// that the servers run with is still good, and the failure comes with it.
     pub(super) async fn of(
         &mut self,
         client: &kube::Client,
         valid: &Valid,
-    ) -> Result<Option<Password>, Error> {
-        let Some(name) = &valid.auth_secret else {
-            return Ok(None);
-        };
-        if let Some((known, password, read)) = &self.0
-            && known == name
-            && read.elapsed() < FRESH
-        {
-            return Ok(Some(password.clone()));
+    ) -> Result<(Option<Password>, Option<Failure>), Error> {
+        let Some(name) = &valid.auth_secret else { return Ok((None, None)) };
+        let known = self.0.as_ref().filter(|(known, ..)| known == name);
+        if let Some((_, password, _)) = known.filter(|(.., read)| read.elapsed() < FRESH) {
+            return Ok((Some(password.clone()), None));
         }
-        let api: Api<Secret> = Api::namespaced(client.clone(), &valid.identity.namespace);
-        let secret = match timeout(CALL, api.get_opt(name)).await {
-            Err(_) => return Err(Error::Timeout(name.clone())),
-            Ok(Err(source)) => {
-                return Err(Error::Api {
-                    name: name.clone(),
-                    source: Box::new(source),
-                });
+        match (read(client, &valid.identity.namespace, name).await, known) {
+            (Ok(password), _) => {
+                self.0 = Some((name.clone(), password.clone(), Instant::now()));
+                Ok((Some(password), None))
             }
-            Ok(Ok(None)) => return Err(Error::Missing(name.clone())),
-            Ok(Ok(Some(secret))) => secret,
-        };
-        let text = secret
-            .data
-            .unwrap_or_default()
-            .remove(KEY)
-            .and_then(|bytes| String::from_utf8(bytes.0).ok());
-        let password = text
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            .filter(|text| !text.is_empty());
-        let password = Password::new(password.ok_or_else(|| Error::Empty(name.clone()))?);
-        self.0 = Some((name.clone(), password.clone(), Instant::now()));
-        Ok(Some(password))
+            (Err(error), Some((_, password, _))) => Ok((
+                Some(password.clone()),
+                Some(Failure { reason: error.reason(), text: error.to_string() }),
+            )),
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<Password, Error> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let secret = match timeout(CALL, api.get_opt(name)).await {
+        Err(_) => return Err(Error::Timeout(name.to_owned())),
+        Ok(Err(source)) => return Err(Error::Api { name: name.to_owned(), source: Box::new(source) }),
+        Ok(Ok(None)) => return Err(Error::Missing(name.to_owned())),
+        Ok(Ok(Some(secret))) => secret,
+    };
+    let bytes = secret.data.unwrap_or_default().remove(KEY);
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes.0).ok()).unwrap_or_default();
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(Error::Empty(name.to_owned())),
+        password => Ok(Password::new(password.to_owned())),
     }
 }

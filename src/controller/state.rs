@@ -31,10 +31,8 @@ impl State {
             return;
         }
         self.recalled = true;
-        if let Some(stored) = object
-            .data
-            .get("status")
-            .and_then(|raw| RedisFailoverStatus::deserialize(raw).ok())
+        if let Some(stored) =
+            object.data.get("status").and_then(|raw| RedisFailoverStatus::deserialize(raw).ok())
         {
             self.memory.last_master = stored.master.as_ref().map(|master| master.pod.clone());
             self.status = stored;
@@ -52,9 +50,7 @@ impl States {
     /// The memory of one object.
     pub(super) fn of(&self, identity: &Identity) -> Shared {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = all
-            .entry(identity.uid.clone())
-            .or_insert_with(|| (identity.clone(), Arc::default()));
+        let entry = all.entry(identity.uid.clone()).or_insert_with(|| (identity.clone(), Arc::default()));
         Arc::clone(&entry.1)
     }
 
@@ -66,11 +62,8 @@ impl States {
     /// Drops the memories of all others and says whose they were.
     pub(super) fn retain(&self, exists: impl Fn(&str) -> bool) -> Vec<Identity> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<_> = all
-            .iter()
-            .filter(|(uid, _)| !exists(uid))
-            .map(|(_, (identity, _))| identity.clone())
-            .collect();
+        let gone: Vec<_> =
+            all.iter().filter(|(uid, _)| !exists(uid)).map(|(_, (identity, _))| identity.clone()).collect();
         for identity in &gone {
             all.remove(&identity.uid);
         }

@@ -11,25 +11,13 @@ use crate::api::spec::PodSpec;
 /// Budget of the redis servers.
 pub(super) fn redis(valid: &Valid) -> Option<PodDisruptionBudget> {
     let name = names::redis(&valid.identity.name);
-    budget(
-        valid,
-        Component::Redis,
-        name,
-        valid.redis.replicas,
-        &valid.redis.pod,
-    )
+    budget(valid, Component::Redis, name, valid.redis.replicas, &valid.redis.pod)
 }
 
 /// Budget of the Sentinels.
 pub(super) fn sentinel(valid: &Valid) -> Option<PodDisruptionBudget> {
     let name = names::sentinel(&valid.identity.name);
-    budget(
-        valid,
-        Component::Sentinel,
-        name,
-        valid.sentinel.replicas,
-        &valid.sentinel.pod,
-    )
+    budget(valid, Component::Sentinel, name, valid.sentinel.replicas, &valid.sentinel.pod)
 }
 
 /// None for a single pod: a budget could only keep its node from being drained, or do nothing.

@@ -24,13 +24,7 @@ pub(super) fn redis(valid: &Valid) -> ConfigMap {
 /// The user's customConfig, in a ConfigMap of its own: it never shows in the servers' main files.
 pub(super) fn custom(valid: &Valid) -> ConfigMap {
     let name = names::custom_config(&valid.identity.name);
-    config_map(
-        valid,
-        Component::Redis,
-        name,
-        "custom.conf",
-        config::custom(&valid.redis.config),
-    )
+    config_map(valid, Component::Redis, name, "custom.conf", config::custom(&valid.redis.config))
 }
 
 /// The readiness script.
@@ -45,25 +39,13 @@ pub(super) fn shutdown(valid: &Valid) -> Option<ConfigMap> {
         return None;
     }
     let name = names::shutdown(&valid.identity.name);
-    Some(config_map(
-        valid,
-        Component::Redis,
-        name,
-        "shutdown.sh",
-        SHUTDOWN_SCRIPT.to_owned(),
-    ))
+    Some(config_map(valid, Component::Redis, name, "shutdown.sh", SHUTDOWN_SCRIPT.to_owned()))
 }
 
 /// sentinel.conf.
 pub(super) fn sentinel(valid: &Valid) -> ConfigMap {
     let name = names::sentinel(&valid.identity.name);
-    config_map(
-        valid,
-        Component::Sentinel,
-        name,
-        "sentinel.conf",
-        config::sentinel(valid),
-    )
+    config_map(valid, Component::Sentinel, name, "sentinel.conf", config::sentinel(valid))
 }
 
 /// The password, for the servers and for their scripts. A copy of the user's: pods mount one file for each.

@@ -13,11 +13,12 @@ pub(super) fn redis(valid: &Valid) -> Vec<EnvVar> {
         text("REDIS_PORT", port.to_string()),
         text("REDIS_USER", "default"),
     ];
-    env.extend(valid.auth_secret.as_deref().map(|secret| EnvVar {
+    // Our copy: it is the password as the servers have it; the user's may end in a line break.
+    env.extend(valid.auth_secret.as_ref().map(|_| EnvVar {
         name: "REDIS_PASSWORD".to_owned(),
         value_from: Some(EnvVarSource {
             secret_key_ref: Some(SecretKeySelector {
-                name: secret.to_owned(),
+                name: names::auth(&valid.identity.name),
                 key: "password".to_owned(),
                 ..SecretKeySelector::default()
             }),
@@ -39,11 +40,7 @@ pub(super) fn shutdown(valid: &Valid) -> Vec<EnvVar> {
 
 /// A fixed value.
 pub(super) fn text(name: &str, value: impl Into<String>) -> EnvVar {
-    EnvVar {
-        name: name.to_owned(),
-        value: Some(value.into()),
-        ..EnvVar::default()
-    }
+    EnvVar { name: name.to_owned(), value: Some(value.into()), ..EnvVar::default() }
 }
 
 /// A field of the pod itself.
@@ -64,10 +61,7 @@ pub(super) fn pod_field(name: &str, path: &str) -> EnvVar {
 /// The user's variables, then those of ours that the user did not set: server-side apply refuses a name twice.
 pub(super) fn merged(own: &[EnvVar], ours: Vec<EnvVar>) -> Vec<EnvVar> {
     let mut env = own.to_vec();
-    env.extend(
-        ours.into_iter()
-            .filter(|variable| own.iter().all(|taken| taken.name != variable.name)),
-    );
+    env.extend(ours.into_iter().filter(|variable| own.iter().all(|taken| taken.name != variable.name)));
     env
 }
 
@@ -75,10 +69,7 @@ pub(super) fn merged(own: &[EnvVar], ours: Vec<EnvVar>) -> Vec<EnvVar> {
 pub(super) fn given_to(containers: &[Container], ours: &[EnvVar]) -> Vec<Container> {
     let with_env = |container: &Container| {
         let own = container.env.as_deref().unwrap_or_default();
-        Container {
-            env: Some(merged(own, ours.to_vec())),
-            ..container.clone()
-        }
+        Container { env: Some(merged(own, ours.to_vec())), ..container.clone() }
     };
     containers.iter().map(with_env).collect()
 }

@@ -27,10 +27,7 @@ pub(super) fn sentinel(valid: &Valid) -> Option<Container> {
     let own = valid.sentinel_exporter()?;
     let env = vec![
         env::pod_field("REDIS_ALIAS", "metadata.name"),
-        env::text(
-            "REDIS_EXPORTER_WEB_LISTEN_ADDRESS",
-            format!("0.0.0.0:{SENTINEL_METRICS_PORT}"),
-        ),
+        env::text("REDIS_EXPORTER_WEB_LISTEN_ADDRESS", format!("0.0.0.0:{SENTINEL_METRICS_PORT}")),
         env::text("REDIS_ADDR", format!("redis://127.0.0.1:{SENTINEL_PORT}")),
     ];
     Some(container("sentinel-exporter", own, SENTINEL_METRICS_PORT, env))

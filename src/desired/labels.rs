@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use crate::api::{FIELD_MANAGER, GROUP, PLURAL, ROLE_LABEL, Valid};
+use crate::api::{FIELD_MANAGER, GROUP, Identity, PLURAL, ROLE_LABEL, Valid};
 
 /// Which part of a `RedisFailover` a child belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +37,20 @@ const OWN_ANNOTATIONS: [&str; 1] = ["kubectl.kubernetes.io/last-applied-configur
 type Map = BTreeMap<String, String>;
 
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> Map {
-    pairs
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// Name of the label that holds the name of the `RedisFailover`.
 #[must_use]
 pub fn name_label() -> String {
     format!("{PLURAL}.{GROUP}/name")
+}
+
+/// Name of the label on pods that holds the unique id of the `RedisFailover`: pods of a deleted one that are still there
+/// are not those of a new one of the same name.
+#[must_use]
+pub fn uid_label() -> String {
+    format!("{PLURAL}.{GROUP}/uid")
 }
 
 /// The labels that select the pods of one component. Selectors cannot be changed, so these never do.
@@ -61,10 +65,7 @@ pub fn selector(name: &str, component: Component) -> BTreeMap<String, String> {
 
 /// The same as a selector of the typed kind.
 pub(super) fn label_selector(name: &str, component: Component) -> LabelSelector {
-    LabelSelector {
-        match_labels: Some(selector(name, component)),
-        ..LabelSelector::default()
-    }
+    LabelSelector { match_labels: Some(selector(name, component)), ..LabelSelector::default() }
 }
 
 /// What every child and every pod carries: the selector's labels, who manages it, and the plain `component`.
@@ -79,8 +80,9 @@ fn base(name: &str, component: Component) -> Map {
 }
 
 /// Labels of a pod. The user's own are not among them: a change of those would restart every server.
-pub(super) fn pod(name: &str, component: Component) -> Map {
-    let mut labels = base(name, component);
+pub(super) fn pod(identity: &Identity, component: Component) -> Map {
+    let mut labels = base(&identity.name, component);
+    labels.insert(uid_label(), identity.uid.clone());
     if component == Component::Redis {
         labels.insert(ROLE_LABEL.to_owned(), ROLE_REPLICA.to_owned());
     }

@@ -81,26 +81,14 @@ pub fn build(valid: &Valid, password: Option<&Password>) -> Desired {
     desired.keep(ConfigMap, &config_maps::redis(valid));
     desired.keep(ConfigMap, &config_maps::custom(valid));
     desired.keep(ConfigMap, &config_maps::readiness(valid));
-    desired.keep_or_remove(
-        ConfigMap,
-        names::shutdown(name),
-        config_maps::shutdown(valid).as_ref(),
-    );
+    desired.keep_or_remove(ConfigMap, names::shutdown(name), config_maps::shutdown(valid).as_ref());
     desired.keep(ConfigMap, &config_maps::sentinel(valid));
     desired.keep(Service, &services::sentinel(valid));
     desired.keep(Service, &services::master(valid));
     desired.keep(Service, &services::replicas(valid));
     desired.keep_or_remove(Service, names::redis(name), services::metrics(valid).as_ref());
-    desired.keep_or_remove(
-        PodDisruptionBudget,
-        names::redis(name),
-        budgets::redis(valid).as_ref(),
-    );
-    desired.keep_or_remove(
-        PodDisruptionBudget,
-        names::sentinel(name),
-        budgets::sentinel(valid).as_ref(),
-    );
+    desired.keep_or_remove(PodDisruptionBudget, names::redis(name), budgets::redis(valid).as_ref());
+    desired.keep_or_remove(PodDisruptionBudget, names::sentinel(name), budgets::sentinel(valid).as_ref());
     desired.keep(StatefulSet, &redis::stateful_set(valid));
     desired.keep(Deployment, &sentinel::deployment(valid));
     desired.mark_template();

@@ -83,11 +83,7 @@ mod tests {
     fn the_longest_name_fits_labels_and_names_of_63_characters() {
         let name = "n".repeat(48);
         let revision_label = format!("{}-{}", redis(&name), "h".repeat(10));
-        assert_eq!(
-            revision_label.len(),
-            63,
-            "one character more would break the pods"
-        );
+        assert_eq!(revision_label.len(), 63, "one character more would break the pods");
         for (kind, child) in all(&name) {
             assert!(child.len() <= 63, "{kind:?} {child}");
         }
@@ -101,10 +97,7 @@ mod tests {
         }
         assert!(!meet("x", "y"));
         assert!(!meet("x", "m-x"));
-        assert!(
-            !meet("x", "auth-x"),
-            "a Secret and a ConfigMap of one name do not collide"
-        );
+        assert!(!meet("x", "auth-x"), "a Secret and a ConfigMap of one name do not collide");
     }
 
     #[test]

@@ -35,16 +35,12 @@ pub(super) fn template(valid: &Valid, own: &PodSpec, parts: Parts) -> PodTemplat
     let name = &valid.identity.name;
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(labels::pod(name, parts.component)),
+            labels: Some(labels::pod(&valid.identity, parts.component)),
             annotations: entries(&own.pod_annotations),
             ..ObjectMeta::default()
         }),
         spec: Some(CorePod {
-            affinity: Some(
-                own.affinity
-                    .clone()
-                    .unwrap_or_else(|| spread(name, parts.component)),
-            ),
+            affinity: Some(own.affinity.clone().unwrap_or_else(|| spread(name, parts.component))),
             containers: parts.containers,
             dns_policy: Some(dns_policy(own)),
             host_network: own.host_network.then_some(true),
@@ -65,11 +61,7 @@ pub(super) fn template(valid: &Valid, own: &PodSpec, parts: Parts) -> PodTemplat
 
 /// Pods in the node's network need another policy to see the names of the cluster, the Sentinels' among them.
 fn dns_policy(own: &PodSpec) -> String {
-    let default = if own.host_network {
-        "ClusterFirstWithHostNet"
-    } else {
-        "ClusterFirst"
-    };
+    let default = if own.host_network { "ClusterFirstWithHostNet" } else { "ClusterFirst" };
     text(own.dns_policy.as_ref()).unwrap_or_else(|| default.to_owned())
 }
 
@@ -94,11 +86,7 @@ fn spread(name: &str, component: Component) -> Affinity {
 
 /// The user's command, or ours.
 pub(super) fn command(own: &[String], ours: &[&str]) -> Vec<String> {
-    if own.is_empty() {
-        ours.iter().map(|&word| word.to_owned()).collect()
-    } else {
-        own.to_vec()
-    }
+    if own.is_empty() { ours.iter().map(|&word| word.to_owned()).collect() } else { own.to_vec() }
 }
 
 /// A TCP port with a name, which Services and scrapers use.
@@ -115,10 +103,7 @@ pub(super) fn port(name: &str, number: i32) -> ContainerPort {
 pub(super) fn config_volume(volume: &str, config_map: String) -> Volume {
     Volume {
         name: volume.to_owned(),
-        config_map: Some(ConfigMapVolumeSource {
-            name: config_map,
-            ..ConfigMapVolumeSource::default()
-        }),
+        config_map: Some(ConfigMapVolumeSource { name: config_map, ..ConfigMapVolumeSource::default() }),
         ..Volume::default()
     }
 }
@@ -130,20 +115,12 @@ pub(super) fn script_volume(volume: &str, config_map: String) -> Volume {
         default_mode: Some(SCRIPT_MODE),
         ..ConfigMapVolumeSource::default()
     };
-    Volume {
-        name: volume.to_owned(),
-        config_map: Some(source),
-        ..Volume::default()
-    }
+    Volume { name: volume.to_owned(), config_map: Some(source), ..Volume::default() }
 }
 
 /// A volume, whole, at a path.
 pub(super) fn mount(volume: &str, path: &str) -> VolumeMount {
-    VolumeMount {
-        name: volume.to_owned(),
-        mount_path: path.to_owned(),
-        ..VolumeMount::default()
-    }
+    VolumeMount { name: volume.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
 }
 
 /// A list; an empty one is left out, as the API server does.

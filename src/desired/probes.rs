@@ -21,14 +21,8 @@ pub(super) struct Probes {
 /// Of a redis server.
 pub(super) fn redis(valid: &Valid) -> Probes {
     let pod = &valid.redis.pod;
-    let readiness = exec(
-        &["/bin/sh", "/redis-readiness/ready.sh"],
-        Times {
-            delay: 0,
-            period: 2,
-            failures: 1,
-        },
-    );
+    let readiness =
+        exec(&["/bin/sh", "/redis-readiness/ready.sh"], Times { delay: 0, period: 2, failures: 1 });
     Probes {
         liveness: own_or(pod.custom_liveness_probe.as_ref(), || {
             exec(&["sh", "-c", &redis_alive(valid.redis.port)], LIVENESS)
@@ -45,14 +39,7 @@ pub(super) fn sentinel(pod: &PodSpec) -> Probes {
             exec(&["sh", "-c", &sentinel_alive()], LIVENESS)
         }),
         readiness: own_or(pod.custom_readiness_probe.as_ref(), || {
-            exec(
-                &["sh", "-c", &sentinel_ready()],
-                Times {
-                    delay: 0,
-                    period: 5,
-                    failures: 1,
-                },
-            )
+            exec(&["sh", "-c", &sentinel_ready()], Times { delay: 0, period: 5, failures: 1 })
         }),
         startup: startup(pod, SENTINEL_STARTUP_DIR),
     }
@@ -88,11 +75,7 @@ struct Times {
 }
 
 /// Of liveness and startup: a minute and a half of silence.
-const LIVENESS: Times = Times {
-    delay: 30,
-    period: 15,
-    failures: 6,
-};
+const LIVENESS: Times = Times { delay: 30, period: 15, failures: 6 };
 
 fn startup(pod: &PodSpec, dir: &str) -> Option<Probe> {
     pod.custom_startup_probe.clone().or_else(|| {
@@ -112,9 +95,7 @@ fn own_or(own: Option<&Probe>, ours: impl FnOnce() -> Probe) -> Probe {
 
 fn exec(command: &[&str], times: Times) -> Probe {
     Probe {
-        exec: Some(ExecAction {
-            command: Some(command.iter().map(|&word| word.to_owned()).collect()),
-        }),
+        exec: Some(ExecAction { command: Some(command.iter().map(|&word| word.to_owned()).collect()) }),
         // The API server stores no zero, and what it does not store would look like a difference for ever.
         initial_delay_seconds: Some(times.delay).filter(|&delay| delay > 0),
         period_seconds: Some(times.period),

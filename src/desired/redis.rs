@@ -74,12 +74,7 @@ fn claim(storage: &Storage) -> Option<PersistentVolumeClaim> {
 }
 
 fn claim_name(template: &EmbeddedClaim) -> &str {
-    template
-        .metadata
-        .name
-        .as_deref()
-        .filter(|name| !name.is_empty())
-        .unwrap_or(DATA_VOLUME)
+    template.metadata.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(DATA_VOLUME)
 }
 
 fn data_volume(storage: &Storage) -> &str {
@@ -125,9 +120,7 @@ fn server(valid: &Valid) -> Container {
         startup_probe: probes.startup,
         lifecycle: Some(Lifecycle {
             pre_stop: Some(LifecycleHandler {
-                exec: Some(ExecAction {
-                    command: Some(before_stop),
-                }),
+                exec: Some(ExecAction { command: Some(before_stop) }),
                 ..LifecycleHandler::default()
             }),
             ..Lifecycle::default()
@@ -155,11 +148,7 @@ fn mounts(valid: &Valid) -> Vec<VolumeMount> {
 fn volumes(valid: &Valid) -> Vec<Volume> {
     let name = &valid.identity.name;
     let own = &valid.redis.pod;
-    let shutdown = valid
-        .redis
-        .shutdown_config_map
-        .clone()
-        .unwrap_or_else(|| names::shutdown(name));
+    let shutdown = valid.redis.shutdown_config_map.clone().unwrap_or_else(|| names::shutdown(name));
     let mut volumes = vec![
         pod::config_volume("redis-config", names::redis(name)),
         pod::script_volume("redis-shutdown-config", shutdown),
@@ -172,11 +161,7 @@ fn volumes(valid: &Valid) -> Vec<Volume> {
     volumes.extend(own.extra_volumes.clone());
     if let Storage::EmptyDir(source) = &valid.redis.storage {
         let empty_dir = Some(source.clone());
-        volumes.push(Volume {
-            name: DATA_VOLUME.to_owned(),
-            empty_dir,
-            ..Volume::default()
-        });
+        volumes.push(Volume { name: DATA_VOLUME.to_owned(), empty_dir, ..Volume::default() });
     }
     volumes
 }
@@ -193,9 +178,5 @@ fn password_volume(valid: &Valid) -> Volume {
         optional: Some(true),
         ..SecretVolumeSource::default()
     };
-    Volume {
-        name: "redis-auth".to_owned(),
-        secret: Some(source),
-        ..Volume::default()
-    }
+    Volume { name: "redis-auth".to_owned(), secret: Some(source), ..Volume::default() }
 }

@@ -21,10 +21,7 @@ pub(super) fn pod(own: Option<&PodSecurityContext>) -> PodSecurityContext {
 pub(super) fn container(own: Option<&SecurityContext>) -> SecurityContext {
     own.cloned().unwrap_or_else(|| SecurityContext {
         allow_privilege_escalation: Some(false),
-        capabilities: Some(Capabilities {
-            drop: Some(vec!["ALL".to_owned()]),
-            ..Capabilities::default()
-        }),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
         privileged: Some(false),
         read_only_root_filesystem: Some(true),
         run_as_user: Some(ID),
@@ -36,8 +33,5 @@ pub(super) fn container(own: Option<&SecurityContext>) -> SecurityContext {
 }
 
 fn runtime_default() -> SeccompProfile {
-    SeccompProfile {
-        type_: "RuntimeDefault".to_owned(),
-        ..SeccompProfile::default()
-    }
+    SeccompProfile { type_: "RuntimeDefault".to_owned(), ..SeccompProfile::default() }
 }

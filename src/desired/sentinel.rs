@@ -88,10 +88,7 @@ fn server(valid: &Valid) -> Container {
         name: "sentinel".to_owned(),
         image: own.image.clone(),
         image_pull_policy: own.image_pull_policy.clone(),
-        command: Some(pod::command(
-            &own.command,
-            &["redis-server", "/redis/sentinel.conf", "--sentinel"],
-        )),
+        command: Some(pod::command(&own.command, &["redis-server", "/redis/sentinel.conf", "--sentinel"])),
         ports: Some(vec![pod::port("sentinel", i32::from(SENTINEL_PORT))]),
         resources: own.resources.clone(),
         volume_mounts: Some(mounts(valid)),
@@ -118,10 +115,8 @@ fn volumes(valid: &Valid) -> Vec<Volume> {
         empty_dir: Some(EmptyDirVolumeSource::default()),
         ..Volume::default()
     };
-    let mut volumes = vec![
-        pod::config_volume("sentinel-config", names::sentinel(&valid.identity.name)),
-        writable,
-    ];
+    let mut volumes =
+        vec![pod::config_volume("sentinel-config", names::sentinel(&valid.identity.name)), writable];
     let startup = probes::script(own).map(str::to_owned);
     volumes.extend(startup.map(|script| pod::script_volume("sentinel-startup-config", script)));
     volumes.extend(own.extra_volumes.clone());

@@ -31,13 +31,8 @@ pub(super) fn replicas(valid: &Valid) -> Service {
 pub(super) fn metrics(valid: &Valid) -> Option<Service> {
     valid.redis_exporter()?;
     let name = names::redis(&valid.identity.name);
-    let mut service = service(
-        valid,
-        Component::Redis,
-        name,
-        port("http-metrics", REDIS_METRICS_PORT, "metrics"),
-        None,
-    );
+    let mut service =
+        service(valid, Component::Redis, name, port("http-metrics", REDIS_METRICS_PORT, "metrics"), None);
     let scraping = [
         ("prometheus.io/scrape", "true".to_owned()),
         ("prometheus.io/port", REDIS_METRICS_PORT.to_string()),

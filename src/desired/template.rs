@@ -23,7 +23,8 @@ impl Desired {
             child.and_then(|child| child.body.pointer(path)).map(Value::to_string).unwrap_or_default()
         };
         // The first ConfigMap is that of redis.conf: see `build`.
-        let start = format!("{}{}", text(ChildKind::StatefulSet, TEMPLATE), text(ChildKind::ConfigMap, "/data"));
+        let start =
+            format!("{}{}", text(ChildKind::StatefulSet, TEMPLATE), text(ChildKind::ConfigMap, "/data"));
         let digest = ring::digest::digest(&ring::digest::SHA256, start.as_bytes());
         let mark = digest.as_ref().iter().take(8).fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
         let set = self.present.iter_mut().find(|child| child.kind == ChildKind::StatefulSet);
@@ -35,10 +36,7 @@ impl Desired {
     /// The mark of the redis servers' pod template.
     #[must_use]
     pub fn redis_template(&self) -> Option<String> {
-        let set = self
-            .present
-            .iter()
-            .find(|child| child.kind == ChildKind::StatefulSet)?;
+        let set = self.present.iter().find(|child| child.kind == ChildKind::StatefulSet)?;
         set.body.pointer(TEMPLATE)?["metadata"]["annotations"][annotation()].as_str().map(str::to_owned)
     }
 }
@@ -56,7 +54,10 @@ mod tests {
     #[test]
     fn what_needs_a_restart_changes_the_mark_and_nothing_else_does() {
         let plain = mark(json!({}));
-        assert_eq!(plain, mark(json!({"redis": {"replicas": 5, "customConfig": ["hz 50"]}, "sentinel": {"replicas": 5}})));
+        assert_eq!(
+            plain,
+            mark(json!({"redis": {"replicas": 5, "customConfig": ["hz 50"]}, "sentinel": {"replicas": 5}}))
+        );
         for spec in [
             json!({"redis": {"image": "redis:9"}}),
             json!({"redis": {"customCommandRenames": [{"from": "KEYS", "to": "K"}]}}),

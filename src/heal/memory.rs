@@ -1,11 +1,14 @@
 //! What the planner must remember between two looks at one `RedisFailover`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{Action, Plan};
+use crate::api::Valid;
+use crate::api::rules::directive::Directive;
 
 /// A setting of one process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +43,8 @@ pub struct Memory {
     pub stable_since: Option<Timestamp>,
     /// Since when a Sentinel has remembered servers that are gone, in a world that is otherwise healthy.
     pub ghosts_since: Option<Timestamp>,
+    /// Since when a Sentinel has named a server that is not ours.
+    pub strangers_since: Option<Timestamp>,
     /// Settings that were sent.
     pub settings: BTreeMap<SettingKey, Outcome>,
 }
@@ -48,6 +53,7 @@ impl Memory {
     /// Takes up what a look at `now` showed.
     pub fn update(&mut self, plan: &Plan, now: Timestamp) {
         self.ghosts_since = plan.ghosts.then(|| self.ghosts_since.unwrap_or(now));
+        self.strangers_since = plan.strangers.then(|| self.strangers_since.unwrap_or(now));
         let Some(master) = &plan.master else {
             self.stable_since = None;
             self.masterless_since.get_or_insert(now);
@@ -62,8 +68,7 @@ impl Memory {
 
     /// Takes up what came of a change of a setting.
     pub fn settle(&mut self, key: SettingKey, outcome: Outcome) {
-        self.settings
-            .retain(|old, _| old.pod != key.pod || old.process == key.process);
+        self.settings.retain(|old, _| old.pod != key.pod || old.process == key.process);
         self.settings.insert(key, outcome);
     }
 
@@ -79,6 +84,30 @@ impl Memory {
         since(self.ghosts_since, now)
     }
 
+    /// How long a Sentinel has named a server that is not ours.
+    #[must_use]
+    pub fn strangers_for(&self, now: Timestamp) -> Duration {
+        since(self.strangers_since, now)
+    }
+
+    /// The spec without the settings that a running server refused: one of them in its file would keep a server from
+    /// starting.
+    #[must_use]
+    pub fn bootable<'a>(&self, valid: &'a Valid) -> Cow<'a, Valid> {
+        let refused = |directive: &Directive| {
+            self.settings.iter().any(|(key, outcome)| {
+                let same = key.name == directive.key && (key.value == directive.value || key.name == "save");
+                same && matches!(outcome, Outcome::Refused(_))
+            })
+        };
+        if !valid.redis.config.iter().any(refused) {
+            return Cow::Borrowed(valid);
+        }
+        let mut without = valid.clone();
+        without.redis.config.retain(|directive| !refused(directive));
+        Cow::Owned(without)
+    }
+
     /// How long the present master has been there.
     #[must_use]
     pub fn stable_for(&self, now: Timestamp) -> Duration {
@@ -87,9 +116,7 @@ impl Memory {
 }
 
 fn since(start: Option<Timestamp>, now: Timestamp) -> Duration {
-    start
-        .and_then(|start| Duration::try_from(now.duration_since(start)).ok())
-        .unwrap_or_default()
+    start.and_then(|start| Duration::try_from(now.duration_since(start)).ok()).unwrap_or_default()
 }
 
 impl Action {
@@ -99,6 +126,7 @@ impl Action {
         match self {
             Self::Promote { pod, .. }
             | Self::Introduce { pod, .. }
+            | Self::Authenticate { pod }
             | Self::Reset { pod }
             | Self::Follow { pod, .. }
             | Self::Label { pod, .. }

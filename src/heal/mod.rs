@@ -2,6 +2,7 @@
 //!
 //! What it cannot heal it does not guess at: the state becomes a [`Finding`], and so a condition and an event.
 
+mod election;
 mod master;
 mod memory;
 mod replicas;
@@ -73,6 +74,11 @@ pub enum Action {
         /// The peer's greeting, as it would publish it itself.
         hello: String,
     },
+    /// Tell a Sentinel the password of the servers again.
+    Authenticate {
+        /// The Sentinel's pod.
+        pod: String,
+    },
     /// Have a Sentinel forget all replicas and peers and find them anew.
     Reset {
         /// The Sentinel's pod.
@@ -97,19 +103,11 @@ pub struct Finding {
 
 impl Finding {
     fn good(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            ok: true,
-            reason,
-            message: message.into(),
-        }
+        Self { ok: true, reason, message: message.into() }
     }
 
     fn bad(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            ok: false,
-            reason,
-            message: message.into(),
-        }
+        Self { ok: false, reason, message: message.into() }
     }
 }
 
@@ -137,6 +135,8 @@ pub struct Plan {
     pub quorum: Finding,
     /// Whether a Sentinel remembers servers that are gone, in a world that is otherwise healthy.
     pub ghosts: bool,
+    /// Whether a Sentinel names a server that is not ours.
+    pub strangers: bool,
     /// Whether every server has the settings of customConfig.
     pub config: Finding,
     /// When to look again.
@@ -148,9 +148,7 @@ impl Plan {
     #[must_use]
     pub fn healthy(&self) -> bool {
         self.actions.is_empty()
-            && [&self.available, &self.in_sync, &self.quorum, &self.config]
-                .iter()
-                .all(|f| f.ok)
+            && [&self.available, &self.in_sync, &self.quorum, &self.config].iter().all(|f| f.ok)
     }
 }
 
@@ -165,26 +163,15 @@ pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp)
             ..without_master(SOON)
         },
         master::Decision::Wait { reason, message } => {
-            let look_again = if reason == master::WAITING_FOR_PODS {
-                WHILE_PODS_START
-            } else {
-                SOON * 2
-            };
-            Plan {
-                available: Finding::bad(reason, message),
-                ..without_master(look_again)
-            }
+            let look_again = if reason == master::WAITING_FOR_PODS { WHILE_PODS_START } else { SOON * 2 };
+            Plan { available: Finding::bad(reason, message), ..without_master(look_again) }
         }
     }
 }
 
 fn without_master(look_again: Duration) -> Plan {
-    let unknown = |what: &str| {
-        Finding::bad(
-            "NoMaster",
-            format!("{what} cannot be judged while there is no master"),
-        )
-    };
+    let unknown =
+        |what: &str| Finding::bad("NoMaster", format!("{what} cannot be judged while there is no master"));
     Plan {
         actions: Vec::new(),
         master: None,
@@ -192,6 +179,7 @@ fn without_master(look_again: Duration) -> Plan {
         in_sync: unknown("replication"),
         quorum: unknown("the Sentinels' agreement"),
         ghosts: false,
+        strangers: false,
         config: unknown("the configuration"),
         look_again,
     }
@@ -205,10 +193,7 @@ fn with_master(
     now: Timestamp,
 ) -> Plan {
     let address = address_of(valid, node);
-    let master = Master {
-        pod: node.pod.name.clone(),
-        address,
-    };
+    let master = Master { pod: node.pod.name.clone(), address };
     let mut actions = replicas::labels(observed, &master);
     let (follow, in_sync) = replicas::plan(valid, observed, node, &master);
     actions.extend(follow);
@@ -232,6 +217,7 @@ fn with_master(
         in_sync,
         quorum,
         ghosts: sentinels.ghosts,
+        strangers: sentinels.strangers,
         config,
         look_again,
     }
@@ -239,28 +225,15 @@ fn with_master(
 
 /// Where clients and peers reach a redis server.
 fn address_of(valid: &Valid, node: &RedisNode) -> Address {
-    Address {
-        host: node.pod.ip.clone().unwrap_or_default(),
-        port: valid.redis.port,
-    }
+    Address { host: node.pod.ip.clone().unwrap_or_default(), port: valid.redis.port }
 }
 
 /// All servers that the spec wants run.
 fn pods_complete(valid: &Valid, observed: &Observed) -> bool {
     let alive = |wanted: i32, running: usize| usize::try_from(wanted).is_ok_and(|wanted| running >= wanted);
-    alive(
-        valid.redis.replicas,
-        observed
-            .redis
-            .iter()
-            .filter(|n| n.pod.running && !n.pod.terminating)
-            .count(),
-    ) && alive(
-        valid.sentinel.replicas,
-        observed
-            .sentinels
-            .iter()
-            .filter(|n| n.pod.running && !n.pod.terminating)
-            .count(),
-    )
+    alive(valid.redis.replicas, observed.redis.iter().filter(|n| n.pod.running && !n.pod.terminating).count())
+        && alive(
+            valid.sentinel.replicas,
+            observed.sentinels.iter().filter(|n| n.pod.running && !n.pod.terminating).count(),
+        )
 }

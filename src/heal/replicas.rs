@@ -1,6 +1,6 @@
 //! Every other server follows the master; the role labels say who is who.
 
-use super::master::holds_data;
+use super::election::{holds_data, related};
 use super::{Action, Finding, Master};
 use crate::api::Valid;
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
@@ -10,21 +10,9 @@ pub(super) fn labels(observed: &Observed, master: &Master) -> Vec<Action> {
     let mut wrong: Vec<Action> = observed
         .redis
         .iter()
-        .map(|node| {
-            (
-                node,
-                if node.pod.name == master.pod {
-                    "master"
-                } else {
-                    "slave"
-                },
-            )
-        })
+        .map(|node| (node, if node.pod.name == master.pod { "master" } else { "slave" }))
         .filter(|(node, role)| node.pod.role_label.as_deref() != Some(role))
-        .map(|(node, role)| Action::Label {
-            pod: node.pod.name.clone(),
-            role,
-        })
+        .map(|(node, role)| Action::Label { pod: node.pod.name.clone(), role })
         .collect();
     wrong.sort_by_key(|action| matches!(action, Action::Label { role: "master", .. }));
     wrong
@@ -40,18 +28,11 @@ pub(super) fn plan(
     let mut actions = Vec::new();
     let mut behind = Vec::new();
     let mut in_sync = 0;
-    for node in observed
-        .redis
-        .iter()
-        .filter(|node| node.pod.name != place.pod && !node.pod.terminating)
-    {
+    for node in observed.redis.iter().filter(|node| node.pod.name != place.pod && !node.pod.terminating) {
         match judge(node, master, place) {
             Verdict::InSync => in_sync += 1,
             Verdict::Follow => {
-                actions.push(Action::Follow {
-                    pod: node.pod.name.clone(),
-                    master: place.address.clone(),
-                });
+                actions.push(Action::Follow { pod: node.pod.name.clone(), master: place.address.clone() });
                 behind.push(format!("{} is told to follow the master", node.pod.name));
             }
             Verdict::Behind(why) => behind.push(format!("{} {why}", node.pod.name)),
@@ -61,15 +42,8 @@ pub(super) fn plan(
     let finding = if in_sync >= wanted && behind.is_empty() {
         Finding::good("InSync", format!("{in_sync} of {wanted} replicas are in sync"))
     } else {
-        let details = if behind.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", behind.join(", "))
-        };
-        Finding::bad(
-            "ReplicasMissing",
-            format!("{in_sync} of {wanted} replicas are in sync{details}"),
-        )
+        let details = if behind.is_empty() { String::new() } else { format!(": {}", behind.join(", ")) };
+        Finding::bad("ReplicasMissing", format!("{in_sync} of {wanted} replicas are in sync{details}"))
     };
     (actions, finding)
 }
@@ -87,11 +61,7 @@ fn judge(node: &RedisNode, master: &RedisNode, place: &Master) -> Verdict {
         (Err(silence), None) => return Verdict::Behind(format!("does not answer: {silence}")),
     };
     match &facts.role {
-        Role::Replica {
-            source,
-            link_up,
-            syncing,
-        } if *source == place.address => {
+        Role::Replica { source, link_up, syncing } if *source == place.address => {
             if *link_up && !syncing {
                 Verdict::InSync
             } else {
@@ -107,11 +77,9 @@ fn judge(node: &RedisNode, master: &RedisNode, place: &Master) -> Verdict {
     }
 }
 
-/// A server with data never becomes the replica of an empty one: the first sync would wipe it.
+/// A server with data never becomes the replica of an empty one with another history: the first sync would wipe it. An
+/// empty master of the same history was emptied on purpose.
 fn empty_over_data(master: &RedisNode, facts: &ServerFacts) -> bool {
     holds_data(facts)
-        && master
-            .server
-            .as_ref()
-            .is_ok_and(|master| !holds_data(master) && master.offset == 0)
+        && master.server.as_ref().is_ok_and(|master| !holds_data(master) && !related(master, facts))
 }

@@ -17,13 +17,12 @@ const WAIT_FOR_REPLICAS: Duration = Duration::from_secs(5);
 /// one only when this one has found the others again.
 const GHOSTS_STAY: Duration = Duration::from_secs(10);
 
+/// How long a Sentinel may name an address that is no server of ours before it is told better: seen more than once.
+const STRANGERS_STAY: Duration = Duration::from_secs(1);
+
 /// What a Sentinel monitors, if it answers and monitors anything.
 pub(super) fn monitored(node: &SentinelNode) -> Option<&Monitored> {
-    node.server
-        .as_ref()
-        .ok()
-        .and_then(|facts| facts.monitored.as_ref())
-        .filter(|_| !node.pod.terminating)
+    node.server.as_ref().ok().and_then(|facts| facts.monitored.as_ref()).filter(|_| !node.pod.terminating)
 }
 
 /// The address that stands in a fresh sentinel.conf and redis.conf, and means "nobody yet".
@@ -36,6 +35,7 @@ pub(super) struct Sentinels {
     pub(super) actions: Vec<Action>,
     pub(super) finding: Finding,
     pub(super) ghosts: bool,
+    pub(super) strangers: bool,
 }
 
 pub(super) fn plan(
@@ -46,10 +46,11 @@ pub(super) fn plan(
     in_sync: bool,
     now: Timestamp,
 ) -> Sentinels {
-    let may_point = replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
+    let may_point =
+        replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
     let mut actions = Vec::new();
     let mut astray = Vec::new();
-    let mut haunted = Vec::new();
+    let (mut haunted, mut strangers) = (Vec::new(), Vec::new());
     let mut agreeing = 0;
     for node in observed.sentinels.iter().filter(|node| !node.pod.terminating) {
         let pod = &node.pod.name;
@@ -69,6 +70,14 @@ pub(super) fn plan(
                 astray.push(format!("{pod} is told the quorum"));
                 actions.push(Action::SetSentinel(key));
             }
+            Verdict::Stranger(why) => {
+                strangers.push(pod);
+                astray.push(format!("{pod} {why}"));
+            }
+            Verdict::Shut(why) => {
+                actions.push(Action::Authenticate { pod: pod.clone() });
+                astray.push(format!("{pod} {why}"));
+            }
             Verdict::Lonely(why) => {
                 if memory.stable_for(now) < super::SETTLING {
                     actions.extend(introductions(observed, node, master));
@@ -78,13 +87,23 @@ pub(super) fn plan(
             Verdict::Astray(why) => astray.push(format!("{pod} {why}")),
         }
     }
-    let others_agree = i32::try_from(haunted.len()).is_ok_and(|count| agreeing + count == valid.sentinel.replicas);
+    let others_agree =
+        i32::try_from(haunted.len()).is_ok_and(|count| agreeing + count == valid.sentinel.replicas);
     let leaving = observed.redis.iter().map(|n| &n.pod).chain(observed.sentinels.iter().map(|n| &n.pod));
-    let ghosts = !haunted.is_empty() && others_agree && in_sync && !leaving.into_iter().any(|pod| pod.terminating);
+    let ghosts =
+        !haunted.is_empty() && others_agree && in_sync && !leaving.into_iter().any(|pod| pod.terminating);
     if ghosts && memory.ghosts_for(now) >= GHOSTS_STAY {
         actions.extend(haunted.first().map(|pod| Action::Reset { pod: (*pod).clone() }));
     }
-    Sentinels { actions, finding: finding(valid, agreeing, &astray), ghosts }
+    let failing_over =
+        observed.sentinels.iter().filter_map(monitored).any(|m| m.flags.contains("failover_in_progress"));
+    let astray_long = memory.strangers_for(now) >= STRANGERS_STAY && !failing_over;
+    if let Some(pod) = strangers.first().filter(|_| astray_long) {
+        let (master, quorum) = (master.address.clone(), valid.sentinel.quorum());
+        actions.push(Action::Monitor { pod: (*pod).clone(), master, quorum, replace: true });
+    }
+    let strangers = !strangers.is_empty();
+    Sentinels { actions, finding: finding(valid, agreeing, &astray), ghosts, strangers }
 }
 
 fn finding(valid: &Valid, agreeing: i32, astray: &[String]) -> Finding {
@@ -95,17 +114,10 @@ fn finding(valid: &Valid, agreeing: i32, astray: &[String]) -> Finding {
             format!("{agreeing} of {wanted} Sentinels agree on the master and know one another"),
         );
     }
-    let details = if astray.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", astray.join(", "))
-    };
+    let details = if astray.is_empty() { String::new() } else { format!(": {}", astray.join(", ")) };
     let enough = agreeing >= valid.sentinel.quorum().max(wanted / 2 + 1);
     let reason = if enough { "SentinelsMissing" } else { "NoQuorum" };
-    Finding::bad(
-        reason,
-        format!("{agreeing} of {wanted} Sentinels agree on the master{details}"),
-    )
+    Finding::bad(reason, format!("{agreeing} of {wanted} Sentinels agree on the master{details}"))
 }
 
 enum Verdict {
@@ -114,6 +126,8 @@ enum Verdict {
     Set(SettingKey),
     Haunted(String),
     Lonely(String),
+    Stranger(String),
+    Shut(String),
     Astray(String),
 }
 
@@ -127,20 +141,23 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
         return Verdict::Point { replace: false };
     };
     if seen.host != master.address.host || seen.port != master.address.port {
-        let ours = observed
-            .redis
-            .iter()
-            .any(|node| node.pod.ip.as_deref() == Some(&seen.host));
-        return if ours && seen.port == valid.redis.port {
-            Verdict::Astray(format!(
-                "still names {}:{}; the other Sentinels tell it",
+        let ours = observed.redis.iter().any(|node| node.pod.ip.as_deref() == Some(&seen.host));
+        return if seen.flags.contains("failover_in_progress") {
+            Verdict::Astray("fails over".to_owned())
+        } else if is_loopback(&seen.host) {
+            Verdict::Point { replace: true }
+        } else if ours && seen.port == valid.redis.port {
+            Verdict::Astray(format!("still names {}:{}; the other Sentinels tell it", seen.host, seen.port))
+        } else {
+            Verdict::Stranger(format!(
+                "names {}:{}, which is no server of this RedisFailover",
                 seen.host, seen.port
             ))
-        } else if seen.flags.contains("failover_in_progress") {
-            Verdict::Astray("fails over".to_owned())
-        } else {
-            Verdict::Point { replace: true }
         };
+    }
+    let cut_off = seen.flags.contains("disconnected") || seen.flags.contains("s_down");
+    if valid.auth_secret.is_some() && cut_off && seen.replicas == 0 {
+        return Verdict::Shut("cannot log in to the master and is told the password again".to_owned());
     }
     if seen.quorum != valid.sentinel.quorum() {
         return Verdict::Set(quorum_setting(valid, node, facts));
@@ -151,7 +168,8 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
         return Verdict::Agrees;
     }
     let (known_peers, known_replicas) = (seen.peers, seen.replicas);
-    let why = format!("knows {known_peers} of {peers} other Sentinels and {known_replicas} of {replicas} replicas");
+    let why =
+        format!("knows {known_peers} of {peers} other Sentinels and {known_replicas} of {replicas} replicas");
     let calm = seen.flags.len() == 1 && seen.flags.contains("master");
     match (known_peers >= peers, known_replicas >= replicas) {
         (true, true) if calm => Verdict::Haunted(why),
@@ -163,10 +181,14 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
 /// Greetings of the peers that monitor the same master. Sentinels greet each other every 2 s only, so a first start would
 /// wait that long for what is known already. The epoch is the one that the peer has: nothing but the acquaintance is new.
 fn introductions(observed: &Observed, lonely: &SentinelNode, master: &Master) -> Vec<Action> {
-    let others = observed.sentinels.iter().filter(|peer| peer.pod.name != lonely.pod.name && !peer.pod.terminating);
+    let others =
+        observed.sentinels.iter().filter(|peer| peer.pod.name != lonely.pod.name && !peer.pod.terminating);
     let hello = |peer: &SentinelNode| {
         let (facts, ip) = (peer.server.as_ref().ok()?, peer.pod.ip.as_ref()?);
-        let seen = facts.monitored.as_ref().filter(|m| m.host == master.address.host && m.port == master.address.port)?;
+        let seen = facts
+            .monitored
+            .as_ref()
+            .filter(|m| m.host == master.address.host && m.port == master.address.port)?;
         let (epoch, id) = (seen.config_epoch, &facts.id);
         let (host, port) = (&seen.host, seen.port);
         Some(format!("{ip},{SENTINEL_PORT},{id},{epoch},{MASTER_NAME},{host},{port},{epoch}"))
@@ -186,11 +208,8 @@ fn quorum_setting(valid: &Valid, node: &SentinelNode, facts: &SentinelFacts) -> 
 
 /// All wanted replicas are connected to the master.
 fn replicas_connected(valid: &Valid, observed: &Observed, master: &Master) -> bool {
-    let facts = observed
-        .redis
-        .iter()
-        .find(|node| node.pod.name == master.pod)
-        .and_then(|n| n.server.as_ref().ok());
+    let facts =
+        observed.redis.iter().find(|node| node.pod.name == master.pod).and_then(|n| n.server.as_ref().ok());
     let connected = match facts.map(|facts| &facts.role) {
         Some(Role::Master { replicas }) => replicas.len(),
         _ => 0,

@@ -15,24 +15,14 @@ pub(super) fn plan(valid: &Valid, observed: &Observed, memory: &Memory) -> (Vec<
     for node in &observed.redis {
         let Ok(facts) = &node.server else { continue };
         let process = facts.run_id.as_str();
-        let wrong = differing(
-            &redis,
-            &facts.config,
-            memory,
-            &node.pod.name,
-            process,
-            &mut refused,
-        );
+        let wrong = differing(&redis, &facts.config, memory, &node.pod.name, process, &mut refused);
         actions.extend(wrong.into_iter().map(Action::SetRedis));
     }
     let mut sentinel = joined(&valid.sentinel.config);
     sentinel.retain(|(name, _)| name != "quorum"); // The planner's own: see `sentinels`.
     for node in &observed.sentinels {
-        let Some((id, monitored)) = node
-            .server
-            .as_ref()
-            .ok()
-            .and_then(|f| Some((&f.id, f.monitored.as_ref()?)))
+        let Some((id, monitored)) =
+            node.server.as_ref().ok().and_then(|f| Some((&f.id, f.monitored.as_ref()?)))
         else {
             continue;
         };
@@ -40,23 +30,15 @@ pub(super) fn plan(valid: &Valid, observed: &Observed, memory: &Memory) -> (Vec<
             continue; // It is told of the master first, and that forgets its settings.
         }
         let process = format!("{id} {}:{}", monitored.host, monitored.port);
-        let wrong = differing(
-            &sentinel,
-            &monitored.settings,
-            memory,
-            &node.pod.name,
-            &process,
-            &mut refused,
-        );
+        let wrong = differing(&sentinel, &monitored.settings, memory, &node.pod.name, &process, &mut refused);
         actions.extend(wrong.into_iter().map(Action::SetSentinel));
     }
     let finding = match (refused.is_empty(), actions.is_empty()) {
         (false, _) => Finding::bad("Refused", refused.join(", ")),
         (true, false) => Finding::bad("Applying", format!("{} settings are on their way", actions.len())),
-        (true, true) => Finding::good(
-            "Applied",
-            "every server that answers has the settings of customConfig",
-        ),
+        (true, true) => {
+            Finding::good("Applied", "every server that answers has the settings of customConfig")
+        }
     };
     (actions, finding)
 }
@@ -66,10 +48,7 @@ pub(super) fn plan(valid: &Valid, observed: &Observed, memory: &Memory) -> (Vec<
 fn joined(config: &[Directive]) -> Vec<(String, String)> {
     let mut values: Vec<(String, String)> = Vec::new();
     for directive in config {
-        match values
-            .iter_mut()
-            .find(|(name, _)| *name == directive.key && name == "save")
-        {
+        match values.iter_mut().find(|(name, _)| *name == directive.key && name == "save") {
             Some((_, value)) => *value = format!("{value} {}", directive.value),
             None => values.push((directive.key.clone(), directive.value.clone())),
         }
@@ -111,20 +90,23 @@ fn same(name: &str, wanted: &str, shown: &str) -> bool {
     let words = |text: &str| text.split_whitespace().map(normal).collect::<Vec<_>>();
     let (wanted, shown) = (words(wanted), words(shown));
     if name == "client-output-buffer-limit" {
-        return !wanted.is_empty()
-            && wanted
-                .chunks(4)
-                .all(|class| shown.chunks(4).any(|have| have == class));
+        return !wanted.is_empty() && wanted.chunks(4).all(|class| shown.chunks(4).any(|have| have == class));
     }
     wanted == shown
 }
 
-/// A word as servers show it: lower case, memory sizes in bytes, `replica` as the older `slave`.
+/// A word as servers show it: memory sizes in bytes, yes and no in lower case, `replica` as the older `slave`. Other words
+/// are compared as they stand: `E` and `e` of `notify-keyspace-events` are not the same. Where a server shows a word in
+/// another way, that is remembered after the first change.
 fn normal(word: &str) -> String {
-    let word = word.to_lowercase();
-    if word == "replica" {
-        return "slave".to_owned();
+    let lower = word.to_lowercase();
+    match lower.as_str() {
+        "yes" | "no" => return lower,
+        "replica" => return "slave".to_owned(),
+        _ if lower.starts_with(|c: char| c.is_ascii_digit()) => {}
+        _ => return word.to_owned(),
     }
+    let word = lower;
     let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor: u64 = match &word[digits.len()..] {
         "b" => 1,
@@ -136,9 +118,5 @@ fn normal(word: &str) -> String {
         "gb" => 1 << 30,
         _ => return word,
     };
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(factor))
-        .map_or(word, |bytes| bytes.to_string())
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).map_or(word, |bytes| bytes.to_string())
 }

@@ -41,14 +41,7 @@ impl Options {
     /// Options with the usual rhythm.
     #[must_use]
     pub fn new(namespace: String, name: String, me: String) -> Self {
-        Self {
-            namespace,
-            name,
-            me,
-            every: RENEW_EVERY,
-            lease: LEASE,
-            give_up_after: GIVE_UP_AFTER,
-        }
+        Self { namespace, name, me, every: RENEW_EVERY, lease: LEASE, give_up_after: GIVE_UP_AFTER }
     }
 }
 
@@ -93,11 +86,7 @@ impl Elector {
     /// A candidate that has not looked yet.
     #[must_use]
     pub fn new(client: kube::Client, options: Options) -> Self {
-        Self {
-            api: Api::namespaced(client, &options.namespace),
-            options,
-            last: None,
-        }
+        Self { api: Api::namespaced(client, &options.namespace), options, last: None }
     }
 
     /// Waits until this candidate holds the lease.
@@ -242,13 +231,7 @@ impl Elector {
     async fn write(&mut self, current: Option<&Lease>, holder: &str) -> Result<(), Error> {
         let lease = self.next(current, holder);
         let written = match current {
-            Some(_) => {
-                call(
-                    self.api
-                        .replace(&self.options.name, &PostParams::default(), &lease),
-                )
-                .await?
-            }
+            Some(_) => call(self.api.replace(&self.options.name, &PostParams::default(), &lease)).await?,
             None => call(self.api.create(&PostParams::default(), &lease)).await?,
         };
         self.last = Some((written, Instant::now()));
@@ -269,18 +252,11 @@ impl Elector {
         );
         let changes = old.holder_identity.as_deref() != Some(holder);
         Lease {
-            metadata: ObjectMeta {
-                managed_fields: None,
-                ..metadata
-            },
+            metadata: ObjectMeta { managed_fields: None, ..metadata },
             spec: Some(LeaseSpec {
                 holder_identity: Some(holder.to_owned()),
                 lease_duration_seconds: i32::try_from(self.options.lease.as_secs()).ok(),
-                acquire_time: if changes {
-                    Some(now.clone())
-                } else {
-                    old.acquire_time
-                },
+                acquire_time: if changes { Some(now.clone()) } else { old.acquire_time },
                 lease_transitions: Some(old.lease_transitions.unwrap_or(0) + i32::from(changes)),
                 renew_time: Some(now),
                 ..LeaseSpec::default()
@@ -290,18 +266,12 @@ impl Elector {
 }
 
 fn holder(lease: &Lease) -> &str {
-    lease
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.holder_identity.as_deref())
-        .unwrap_or_default()
+    lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default()
 }
 
 fn duration(lease: &Lease) -> Duration {
     let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
-    seconds
-        .and_then(|s| u64::try_from(s).ok())
-        .map_or(LEASE, Duration::from_secs)
+    seconds.and_then(|s| u64::try_from(s).ok()).map_or(LEASE, Duration::from_secs)
 }
 
 async fn call<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {

@@ -3,11 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn seen(holder: &str, since: Instant) -> Seen {
-    Seen {
-        holder: holder.to_owned(),
-        duration: LEASE,
-        since,
-    }
+    Seen { holder: holder.to_owned(), duration: LEASE, since }
 }
 
 #[tokio::test(start_paused = true)]
@@ -20,19 +16,11 @@ async fn the_table() {
         (Some(seen("me", start)), 60, Decision::Renew),
         (Some(seen("", start)), 0, Decision::Take),
         (Some(seen("other", start)), 0, Decision::Wait(RENEW_EVERY)),
-        (
-            Some(seen("other", start)),
-            14,
-            Decision::Wait(Duration::from_secs(1)),
-        ),
+        (Some(seen("other", start)), 14, Decision::Wait(Duration::from_secs(1))),
         (Some(seen("other", start)), 15, Decision::Take),
     ];
     for (lease, at, want) in cases {
-        assert_eq!(
-            decide(lease.as_ref(), "me", later(at)),
-            want,
-            "{lease:?} at {at} s"
-        );
+        assert_eq!(decide(lease.as_ref(), "me", later(at)), want, "{lease:?} at {at} s");
     }
 }
 

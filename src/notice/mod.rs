@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use tokio::time::{Instant, timeout};
 
-use crate::act::servers::Done;
+use crate::act::Done;
 use crate::api::RedisFailoverStatus;
 use crate::heal::Action;
 
@@ -39,12 +39,8 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
     let mut settings: Vec<(String, Vec<&str>)> = Vec::new();
     for Done { action, result } in done {
         if let Err(error) = result {
-            let note = format!("{} failed: {error}", describe(action));
-            notices.push(Notice {
-                warning: true,
-                reason: error.reason().to_owned(),
-                note,
-            });
+            let note = format!("{} failed: {}", describe(action), error.text);
+            notices.push(Notice { warning: true, reason: error.reason.to_owned(), note });
             continue;
         }
         match action {
@@ -58,6 +54,7 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
             Action::Promote { .. } => notices.push(good("MasterPromoted", describe(action))),
             Action::Follow { .. } => notices.push(good("ReplicaPointed", describe(action))),
             Action::Reset { .. } => notices.push(good("SentinelReset", describe(action))),
+            Action::Authenticate { .. } => notices.push(good("SentinelAuthenticated", describe(action))),
             Action::Monitor { .. } => notices.push(good("SentinelPointed", describe(action))),
             Action::Label { .. } | Action::Introduce { .. } => {}
         }
@@ -74,11 +71,7 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
 pub fn of_conditions(old: &RedisFailoverStatus, new: &RedisFailoverStatus) -> Vec<Notice> {
     let mut notices = Vec::new();
     for condition in &new.conditions {
-        let before = old
-            .conditions
-            .iter()
-            .find(|c| c.type_ == condition.type_)
-            .map(|c| c.status.as_str());
+        let before = old.conditions.iter().find(|c| c.type_ == condition.type_).map(|c| c.status.as_str());
         let turned = before != Some(condition.status.as_str());
         let first_and_false =
             before.is_none() && condition.status == "False" && condition.type_ != crate::status::SPEC_VALID;
@@ -101,11 +94,7 @@ pub fn of_conditions(old: &RedisFailoverStatus, new: &RedisFailoverStatus) -> Ve
 }
 
 fn good(reason: &str, note: String) -> Notice {
-    Notice {
-        warning: false,
-        reason: reason.to_owned(),
-        note,
-    }
+    Notice { warning: false, reason: reason.to_owned(), note }
 }
 
 fn describe(action: &Action) -> String {
@@ -114,6 +103,7 @@ fn describe(action: &Action) -> String {
         Action::Follow { pod, master } => format!("told {pod} to follow the master {master}"),
         Action::Label { pod, role } => format!("labelled {pod} as {role}"),
         Action::Monitor { pod, master, .. } => format!("told Sentinel {pod} to monitor the master {master}"),
+        Action::Authenticate { pod } => format!("told Sentinel {pod} the password again"),
         Action::Introduce { pod, .. } => format!("told Sentinel {pod} of a peer"),
         Action::Reset { pod } => format!("had Sentinel {pod} forget servers that are gone"),
         Action::SetRedis(key) | Action::SetSentinel(key) => {
@@ -135,11 +125,7 @@ impl Publisher {
                 continue;
             }
             let event = Event {
-                type_: if notice.warning {
-                    EventType::Warning
-                } else {
-                    EventType::Normal
-                },
+                type_: if notice.warning { EventType::Warning } else { EventType::Normal },
                 reason: notice.reason.clone(),
                 note: Some(cut(&notice.note)),
                 action: "Reconcile".to_owned(),
@@ -156,9 +142,6 @@ impl Publisher {
 }
 
 fn cut(note: &str) -> String {
-    let end = (0..=NOTE.min(note.len()))
-        .rev()
-        .find(|end| note.is_char_boundary(*end))
-        .unwrap_or(0);
+    let end = (0..=NOTE.min(note.len())).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
     note[..end].to_owned()
 }

@@ -1,6 +1,5 @@
 use super::*;
 use crate::heal::SettingKey;
-use crate::redis;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 fn set(pod: &str) -> Action {
@@ -13,10 +12,7 @@ fn set(pod: &str) -> Action {
 }
 
 fn done(action: Action) -> Done {
-    Done {
-        action,
-        result: Ok(()),
-    }
+    Done { action, result: Ok(()) }
 }
 
 fn with(conditions: &[(&str, &str)]) -> RedisFailoverStatus {
@@ -43,69 +39,32 @@ fn one_event_for_a_setting_on_many_servers() {
 
 #[test]
 fn a_failure_is_a_warning_that_names_the_pod_and_the_error() {
-    let failed = Done {
-        action: set("a"),
-        result: Err(redis::Error::Refused),
-    };
+    let failed = Done { action: set("a"), result: Err(crate::redis::Error::Refused.into()) };
     let notices = of_actions(&[failed]);
-    assert!(
-        notices[0].warning && notices[0].reason == "ConnectionRefused",
-        "{notices:?}"
-    );
+    assert!(notices[0].warning && notices[0].reason == "ConnectionRefused", "{notices:?}");
     assert_eq!(notices[0].note, "set `hz 50` on a failed: connection refused");
 }
 
 #[test]
 fn labels_are_no_news() {
-    assert!(
-        of_actions(&[done(Action::Label {
-            pod: "a".to_owned(),
-            role: "master"
-        })])
-        .is_empty()
-    );
+    assert!(of_actions(&[done(Action::Label { pod: "a".to_owned(), role: "master" })]).is_empty());
 }
 
 #[test]
 fn turns_of_conditions_are_news_and_first_sights_mostly_not() {
     let cases = [
-        (
-            with(&[]),
-            with(&[("MasterAvailable", "False")]),
-            0,
-            "a first start has no master",
-        ),
-        (
-            with(&[]),
-            with(&[("SpecValid", "False")]),
-            1,
-            "a bad spec is news at once",
-        ),
+        (with(&[]), with(&[("MasterAvailable", "False")]), 0, "a first start has no master"),
+        (with(&[]), with(&[("SpecValid", "False")]), 1, "a bad spec is news at once"),
         (with(&[]), with(&[("Ready", "True")]), 1, "so is being ready"),
-        (
-            with(&[]),
-            with(&[("ConfigApplied", "True")]),
-            0,
-            "the rest is dull",
-        ),
-        (
-            with(&[("MasterAvailable", "False")]),
-            with(&[("MasterAvailable", "True")]),
-            1,
-            "a turn",
-        ),
+        (with(&[]), with(&[("ConfigApplied", "True")]), 0, "the rest is dull"),
+        (with(&[("MasterAvailable", "False")]), with(&[("MasterAvailable", "True")]), 1, "a turn"),
         (
             with(&[("MasterAvailable", "True")]),
             with(&[("MasterAvailable", "False")]),
             1,
             "a turn for the worse",
         ),
-        (
-            with(&[("MasterAvailable", "True")]),
-            with(&[("MasterAvailable", "True")]),
-            0,
-            "no turn",
-        ),
+        (with(&[("MasterAvailable", "True")]), with(&[("MasterAvailable", "True")]), 0, "no turn"),
     ];
     for (old, new, want, why) in cases {
         assert_eq!(of_conditions(&old, &new).len(), want, "{why}");

@@ -37,16 +37,9 @@ pub fn pod(pod: &Pod) -> PodFacts {
         running,
         terminating: pod.metadata.deletion_timestamp.is_some(),
         role_label: label(pod, ROLE_LABEL).map(str::to_owned),
-        template: pod
-            .metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(&template::annotation()).cloned()),
+        template: pod.metadata.annotations.as_ref().and_then(|all| all.get(&template::annotation()).cloned()),
         outdated: false,
-        waiting: (!running)
-            .then(|| waiting(status, component))
-            .flatten()
-            .map(str::to_owned),
+        waiting: (!running).then(|| waiting(status, component)).flatten().map(str::to_owned),
     }
 }
 
@@ -54,51 +47,28 @@ pub fn pod(pod: &Pod) -> PodFacts {
 /// says `PodInitializing`.
 fn waiting<'a>(status: &'a PodStatus, component: &str) -> Option<&'a str> {
     if let Some(phase @ ("Failed" | "Succeeded")) = status.phase.as_deref() {
-        return status
-            .reason
-            .as_deref()
-            .filter(|reason| !reason.is_empty())
-            .or(Some(phase));
+        return status.reason.as_deref().filter(|reason| !reason.is_empty()).or(Some(phase));
     }
     if let Some(("False", reason)) = condition(status, "PodScheduled") {
         return reason.or(Some("Unschedulable"));
     }
-    let inits = status
-        .init_container_statuses
-        .iter()
-        .flatten()
-        .filter_map(init_blocked);
+    let inits = status.init_container_statuses.iter().flatten().filter_map(init_blocked);
     inits.chain(server(status, component).and_then(stopped)).next()
 }
 
 fn server<'a>(status: &'a PodStatus, component: &str) -> Option<&'a ContainerStatus> {
-    status
-        .container_statuses
-        .iter()
-        .flatten()
-        .find(|container| container.name == component)
+    status.container_statuses.iter().flatten().find(|container| container.name == component)
 }
 
 fn is_running(container: &ContainerStatus) -> bool {
-    container
-        .state
-        .as_ref()
-        .is_some_and(|state| state.running.is_some())
+    container.state.as_ref().is_some_and(|state| state.running.is_some())
 }
 
 /// Why a container is not running: what it waits for, or how it ended.
 fn stopped(container: &ContainerStatus) -> Option<&str> {
     let state = container.state.as_ref()?;
-    let waiting = state
-        .waiting
-        .as_ref()
-        .map(|waiting| waiting.reason.as_deref().unwrap_or("Waiting"));
-    waiting.or_else(|| {
-        state
-            .terminated
-            .as_ref()
-            .map(|ended| ended.reason.as_deref().unwrap_or("Terminated"))
-    })
+    let waiting = state.waiting.as_ref().map(|waiting| waiting.reason.as_deref().unwrap_or("Waiting"));
+    waiting.or_else(|| state.terminated.as_ref().map(|ended| ended.reason.as_deref().unwrap_or("Terminated")))
 }
 
 /// Why an init container holds up the pod. One that ended well does not, nor does one that only waits for its turn.
@@ -113,15 +83,8 @@ fn init_blocked(container: &ContainerStatus) -> Option<&str> {
 
 /// State and reason of a condition.
 fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<(&'a str, Option<&'a str>)> {
-    let condition = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == kind)?;
-    Some((
-        &condition.status,
-        condition.reason.as_deref().filter(|reason| !reason.is_empty()),
-    ))
+    let condition = status.conditions.iter().flatten().find(|condition| condition.type_ == kind)?;
+    Some((&condition.status, condition.reason.as_deref().filter(|reason| !reason.is_empty())))
 }
 
 fn label<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {

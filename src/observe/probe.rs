@@ -27,16 +27,10 @@ pub async fn observe(
     password: Option<&Password>,
 ) -> Observed {
     let facts = |component| {
-        pods.iter()
-            .filter(move |pod| pods::component(pod) == component)
-            .map(|pod| pods::pod(pod))
+        pods.iter().filter(move |pod| pods::component(pod) == component).map(|pod| pods::pod(pod))
     };
-    let settings: BTreeSet<&str> = valid
-        .redis
-        .config
-        .iter()
-        .map(|directive| directive.key.as_str())
-        .collect();
+    let settings: BTreeSet<&str> =
+        valid.redis.config.iter().map(|directive| directive.key.as_str()).collect();
     let settings = &settings;
 
     let redis = facts(pods::REDIS).map(|pod| async move {
@@ -53,9 +47,7 @@ pub async fn observe(
 
     redis.sort_by(|a, b| {
         let place = |pod: &PodFacts| pod.ordinal.unwrap_or(u32::MAX);
-        place(&a.pod)
-            .cmp(&place(&b.pod))
-            .then_with(|| a.pod.name.cmp(&b.pod.name))
+        place(&a.pod).cmp(&place(&b.pod)).then_with(|| a.pod.name.cmp(&b.pod.name))
     });
     sentinels.sort_by(|a, b| a.pod.name.cmp(&b.pod.name));
     Observed { redis, sentinels }
@@ -75,21 +67,14 @@ pub fn sentinel_peer(pod: &PodFacts) -> Option<Peer> {
 
 fn peer(pod: &PodFacts, port: u16, password: Option<Password>) -> Option<Peer> {
     let host = pod.ip.clone().filter(|_| pod.running)?;
-    Some(Peer {
-        address: Address { host, port },
-        incarnation: pod.uid.clone(),
-        password,
-    })
+    Some(Peer { address: Address { host, port }, incarnation: pod.uid.clone(), password })
 }
 
 async fn look<T>(peer: Option<Peer>, ask: impl AsyncFnOnce(Peer) -> Result<T, Error>) -> Result<T, Silence> {
     let Some(peer) = peer else {
         return Err(Silence::NotAsked);
     };
-    timeout(SERVER_DEADLINE, ask(peer))
-        .await
-        .unwrap_or(Err(Error::Timeout))
-        .map_err(Silence::Failed)
+    timeout(SERVER_DEADLINE, ask(peer)).await.unwrap_or(Err(Error::Timeout)).map_err(Silence::Failed)
 }
 
 /// One plain `INFO`, so that role, offset, ids and keys are of the same moment, and the settings beside it.
@@ -114,10 +99,7 @@ async fn setting(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<Optio
     };
     let lower = name.to_ascii_lowercase();
     // The name is a pattern to the server, so only the setting of that very name counts.
-    Ok(found
-        .into_iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(&lower))
-        .map(|(_, value)| (lower, value)))
+    Ok(found.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(&lower)).map(|(_, value)| (lower, value)))
 }
 
 async fn sentinel(servers: &dyn Servers, peer: &Peer) -> Result<SentinelFacts, Error> {

@@ -19,9 +19,7 @@ pub fn server(info: &str, config: BTreeMap<String, String>) -> Result<ServerFact
         second_replication_id: second.unwrap_or_default().to_owned(),
         offset: offset(&fields, &role)?,
         keys: keys(&fields)?,
-        loading: ["loading", "async_loading"]
-            .iter()
-            .any(|name| fields.get(name) == Some(&"1")),
+        loading: ["loading", "async_loading"].iter().any(|name| fields.get(name) == Some(&"1")),
         config,
         role,
     })
@@ -29,9 +27,7 @@ pub fn server(info: &str, config: BTreeMap<String, String>) -> Result<ServerFact
 
 fn role(fields: &BTreeMap<&str, &str>) -> Result<Role, Error> {
     match required(fields, "role")? {
-        "master" => Ok(Role::Master {
-            replicas: replicas(fields),
-        }),
+        "master" => Ok(Role::Master { replicas: replicas(fields) }),
         "slave" => Ok(Role::Replica {
             source: Address {
                 host: required(fields, "master_host")?.to_owned(),
@@ -78,10 +74,7 @@ fn replicas(fields: &BTreeMap<&str, &str>) -> Vec<ReplicaLink> {
     let link = |value: &str| {
         let parts = parts(value);
         Some(ReplicaLink {
-            address: Address {
-                host: (*parts.get("ip")?).to_owned(),
-                port: parts.get("port")?.parse().ok()?,
-            },
+            address: Address { host: (*parts.get("ip")?).to_owned(), port: parts.get("port")?.parse().ok()? },
             online: parts.get("state") == Some(&"online"),
             offset: parts
                 .get("offset")
@@ -89,11 +82,7 @@ fn replicas(fields: &BTreeMap<&str, &str>) -> Vec<ReplicaLink> {
                 .map_or(0, |offset: i64| offset.max(0)),
         })
     };
-    fields
-        .iter()
-        .filter(|(name, _)| numbered(name, "slave"))
-        .filter_map(|(_, value)| link(value))
-        .collect()
+    fields.iter().filter(|(name, _)| numbered(name, "slave")).filter_map(|(_, value)| link(value)).collect()
 }
 
 /// Whether a name is the prefix and a number, as in `db0`.
@@ -104,13 +93,8 @@ fn numbered(name: &str, prefix: &str) -> bool {
 
 /// Reads the fields of `SENTINEL MASTER`. Only the address must be there; other numbers are 0 where they are missing.
 pub fn monitored(settings: BTreeMap<String, String>) -> Result<Monitored, Error> {
-    let fields = settings
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
-    let flags = optional(&fields, "flags")
-        .into_iter()
-        .flat_map(|flags| flags.split(','));
+    let fields = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let flags = optional(&fields, "flags").into_iter().flat_map(|flags| flags.split(','));
     Ok(Monitored {
         host: required(&fields, "ip")?.to_owned(),
         port: number(&fields, "port")?,

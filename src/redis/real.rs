@@ -30,10 +30,7 @@ pub struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(1),
-            response: Duration::from_secs(1),
-        }
+        Self { connect: Duration::from_secs(1), response: Duration::from_secs(1) }
     }
 }
 
@@ -70,10 +67,7 @@ impl Client {
     /// A client without connections; they are made when they are needed.
     #[must_use]
     pub fn new(deadlines: Deadlines) -> Self {
-        Self {
-            deadlines,
-            held: Mutex::default(),
-        }
+        Self { deadlines, held: Mutex::default() }
     }
 
     /// Closes the connections to all servers whose incarnation `keep` does not want.
@@ -124,10 +118,7 @@ impl Client {
     /// Forgets this connection, unless another one has taken its place already.
     fn discard(&self, address: &Address, failed: &Connecting) {
         let mut held = self.lock();
-        if held
-            .get(address)
-            .is_some_and(|held| held.connecting.ptr_eq(failed))
-        {
+        if held.get(address).is_some_and(|held| held.connecting.ptr_eq(failed)) {
             held.remove(address);
         }
     }
@@ -152,9 +143,7 @@ struct Connection {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection")
-            .field("closed", &self.driver.is_finished())
-            .finish_non_exhaustive()
+        f.debug_struct("Connection").field("closed", &self.driver.is_finished()).finish_non_exhaustive()
     }
 }
 
@@ -181,34 +170,22 @@ impl Connection {
 }
 
 async fn connect(peer: Peer, deadline: Duration) -> Result<Arc<Connection>, Error> {
-    timeout(deadline, open(&peer, deadline))
-        .await
-        .unwrap_or(Err(Error::Timeout))
+    timeout(deadline, open(&peer, deadline)).await.unwrap_or(Err(Error::Timeout))
 }
 
 async fn open(peer: &Peer, deadline: Duration) -> Result<Arc<Connection>, Error> {
     let address = (peer.address.host.as_str(), peer.address.port);
-    let stream = TcpStream::connect(address)
-        .await
-        .map_err(|error| typed_io(&error))?;
+    let stream = TcpStream::connect(address).await.map_err(|error| typed_io(&error))?;
     stream.set_nodelay(true).map_err(|error| typed_io(&error))?;
     // Servers before 7.2 and Sentinels do not know CLIENT SETINFO. Deadlines are ours, per command.
     let handshake = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(None)
-        .set_connection_timeout(None);
+    let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
     let (link, driver) = MultiplexedConnection::new_with_config(&handshake, stream, config)
         .await
         .map_err(|error| typed(&error))?;
-    let connection = Connection {
-        link,
-        driver: tokio::spawn(driver),
-    };
+    let connection = Connection { link, driver: tokio::spawn(driver) };
     if let Some(password) = &peer.password {
-        connection
-            .ask(&["AUTH", password.expose()], deadline)
-            .await
-            .map_err(refused_password)?;
+        connection.ask(&["AUTH", password.expose()], deadline).await.map_err(refused_password)?;
     }
     Ok(Arc::new(connection))
 }
@@ -232,12 +209,7 @@ fn reply(value: Value) -> Result<Reply, Error> {
         Value::Okay => Reply::Text("OK".to_owned()),
         Value::Double(number) => Reply::Text(number.to_string()),
         Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => list(items)?,
-        Value::Map(entries) => list(
-            entries
-                .into_iter()
-                .flat_map(|(key, value)| [key, value])
-                .collect(),
-        )?,
+        Value::Map(entries) => list(entries.into_iter().flat_map(|(key, value)| [key, value]).collect())?,
         Value::Attribute { data, .. } => reply(*data)?,
         Value::ServerError(error) => return Err(typed(&error.into())),
         _ => return Err(Error::Protocol("an unknown kind of reply".to_owned())),
@@ -245,11 +217,7 @@ fn reply(value: Value) -> Result<Reply, Error> {
 }
 
 fn list(items: Vec<Value>) -> Result<Reply, Error> {
-    items
-        .into_iter()
-        .map(reply)
-        .collect::<Result<_, _>>()
-        .map(Reply::List)
+    items.into_iter().map(reply).collect::<Result<_, _>>().map(Reply::List)
 }
 
 fn typed(error: &RedisError) -> Error {
@@ -282,15 +250,11 @@ fn typed_io(error: &io::Error) -> Error {
 
 /// Some servers repeat a value that they refuse; where it was a password, only the code of the error is passed on.
 fn without_secrets(command: &[&str], error: Error) -> Error {
-    let secret = command
-        .iter()
-        .any(|word| TAKES_PASSWORD.iter().any(|name| word.eq_ignore_ascii_case(name)));
+    let secret = command.iter().any(|word| TAKES_PASSWORD.iter().any(|name| word.eq_ignore_ascii_case(name)));
     match error {
         Error::Server(text) if secret => {
             let code = text.split(' ').next().unwrap_or_default();
-            Error::Server(format!(
-                "{code} (the server's text is left out: the command held a password)"
-            ))
+            Error::Server(format!("{code} (the server's text is left out: the command held a password)"))
         }
         other => other,
     }
@@ -298,10 +262,7 @@ fn without_secrets(command: &[&str], error: Error) -> Error {
 
 /// The server's text without the arguments that some servers repeat in it: one of them may be a password.
 fn server_text(code: &str, detail: &str) -> String {
-    let detail = detail
-        .split(", with args beginning with")
-        .next()
-        .unwrap_or_default();
+    let detail = detail.split(", with args beginning with").next().unwrap_or_default();
     format!("{code} {}", detail.trim())
 }
 

@@ -34,9 +34,7 @@ pub fn pairs(reply: Reply) -> Result<BTreeMap<String, String>, Error> {
         return Err(unexpected("a list", &reply));
     };
     if items.len() % 2 != 0 {
-        return Err(Error::Protocol(
-            "a list of pairs with an odd number of items".to_owned(),
-        ));
+        return Err(Error::Protocol("a list of pairs with an odd number of items".to_owned()));
     }
     let mut fields = BTreeMap::new();
     let mut items = items.into_iter();
@@ -79,9 +77,7 @@ mod tests {
             any::<i64>().prop_map(Reply::Integer),
             any::<String>().prop_map(Reply::Text)
         ];
-        leaf.prop_recursive(3, 24, 6, |inner| {
-            prop::collection::vec(inner, 0..6).prop_map(Reply::List)
-        })
+        leaf.prop_recursive(3, 24, 6, |inner| prop::collection::vec(inner, 0..6).prop_map(Reply::List))
     }
 
     fn list(texts: &[&str]) -> Reply {
@@ -91,10 +87,7 @@ mod tests {
     #[test]
     fn info_keeps_colons_in_values_and_drops_headings() {
         let fields = info("# Replication\r\nrole:slave\r\nmaster_host:fd00::1\r\n\r\nnonsense\r\nempty:\r\n");
-        assert_eq!(
-            fields,
-            BTreeMap::from([("role", "slave"), ("master_host", "fd00::1"), ("empty", "")])
-        );
+        assert_eq!(fields, BTreeMap::from([("role", "slave"), ("master_host", "fd00::1"), ("empty", "")]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod tests;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::act::apply;
+use crate::act::Failure;
 use crate::api::problem::summary;
 use crate::api::status::{CountStatus, MasterStatus, Phase};
 use crate::api::{Problem, RedisFailoverStatus, Valid};
@@ -42,26 +42,17 @@ pub struct Look<'a> {
     pub observed: &'a Observed,
     /// What is to be done about it.
     pub plan: &'a Plan,
-    /// Objects that could not be written.
-    pub not_applied: &'a [apply::Error],
+    /// What did not work before the look: objects that could not be written, a Secret that could not be read.
+    pub failures: &'a [Failure],
 }
 
 /// The status after a look and a plan.
 #[must_use]
 pub fn of_plan(look: &Look<'_>, old: &RedisFailoverStatus, now: Timestamp) -> RedisFailoverStatus {
-    let Look {
-        valid,
-        generation,
-        observed,
-        plan,
-        not_applied,
-    } = *look;
+    let Look { valid, generation, observed, plan, failures } = *look;
     let redis = count(valid.redis.replicas, observed.redis.iter().map(|node| &node.pod));
-    let sentinel = count(
-        valid.sentinel.replicas,
-        observed.sentinels.iter().map(|node| &node.pod),
-    );
-    let objects = objects_applied(not_applied);
+    let sentinel = count(valid.sentinel.replicas, observed.sentinels.iter().map(|node| &node.pod));
+    let objects = objects_applied(failures);
     let up_to_date = up_to_date(observed);
     let aspects = [
         (OBJECTS_APPLIED, &objects),
@@ -72,36 +63,21 @@ pub fn of_plan(look: &Look<'_>, old: &RedisFailoverStatus, now: Timestamp) -> Re
         (PODS_UP_TO_DATE, &up_to_date),
     ];
     let ready = readiness(&aspects, redis, sentinel, plan);
-    let fine = Finding {
-        ok: true,
-        reason: "Accepted",
-        message: "the spec keeps all rules".to_owned(),
-    };
+    let fine = Finding { ok: true, reason: "Accepted", message: "the spec keeps all rules".to_owned() };
     let mut conditions = vec![condition(READY, &ready, generation, old, now)];
     conditions.push(condition(SPEC_VALID, &fine, generation, old, now));
-    conditions.extend(
-        aspects
-            .iter()
-            .map(|(name, finding)| condition(name, finding, generation, old, now)),
-    );
+    conditions.extend(aspects.iter().map(|(name, finding)| condition(name, finding, generation, old, now)));
     RedisFailoverStatus {
         phase: Some(phase(plan, &ready, &up_to_date, old)),
         master: plan
             .master
             .as_ref()
-            .map(|master| MasterStatus {
-                pod: master.pod.clone(),
-                address: master.address.to_string(),
-            })
+            .map(|master| MasterStatus { pod: master.pod.clone(), address: master.address.to_string() })
             .or_else(|| old.master.clone()), // Who was master last decides who may become it.
         redis,
         sentinel,
         selector: Some(selector(&valid.identity.name)),
-        ready: Some(format!(
-            "{}/{}",
-            redis.ready + sentinel.ready,
-            redis.replicas + sentinel.replicas
-        )),
+        ready: Some(format!("{}/{}", redis.ready + sentinel.ready, redis.replicas + sentinel.replicas)),
         observed_generation: generation,
         conditions,
     }
@@ -110,11 +86,7 @@ pub fn of_plan(look: &Look<'_>, old: &RedisFailoverStatus, now: Timestamp) -> Re
 /// The redis pods as a label selector in text, for the scale subresource.
 fn selector(name: &str) -> String {
     let labels = crate::desired::labels::selector(name, Component::Redis);
-    labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join(",")
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// The status of a spec that breaks rules: what was seen before stands, because nothing was changed.
@@ -125,11 +97,7 @@ pub fn of_problems(
     old: &RedisFailoverStatus,
     now: Timestamp,
 ) -> RedisFailoverStatus {
-    let refused = Finding {
-        ok: false,
-        reason: "RuleBroken",
-        message: summary(problems),
-    };
+    let refused = Finding { ok: false, reason: "RuleBroken", message: summary(problems) };
     let not_ready = Finding {
         ok: false,
         reason: "SpecInvalid",
@@ -152,17 +120,9 @@ pub fn of_error(
     old: &RedisFailoverStatus,
     now: Timestamp,
 ) -> RedisFailoverStatus {
-    let finding = Finding {
-        ok: false,
-        reason,
-        message: message.to_owned(),
-    };
+    let finding = Finding { ok: false, reason, message: message.to_owned() };
     RedisFailoverStatus {
-        phase: Some(if old.master.is_some() {
-            Phase::Degraded
-        } else {
-            Phase::Pending
-        }),
+        phase: Some(if old.master.is_some() { Phase::Degraded } else { Phase::Pending }),
         observed_generation: generation,
         conditions: replaced(old, &[(READY, finding)], generation, now),
         ..old.clone()
@@ -176,15 +136,9 @@ fn replaced(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let mut conditions: Vec<_> = fresh
-        .iter()
-        .map(|(name, f)| condition(name, f, generation, old, now))
-        .collect();
-    let others = old
-        .conditions
-        .iter()
-        .filter(|c| !fresh.iter().any(|(name, _)| c.type_ == *name))
-        .cloned();
+    let mut conditions: Vec<_> =
+        fresh.iter().map(|(name, f)| condition(name, f, generation, old, now)).collect();
+    let others = old.conditions.iter().filter(|c| !fresh.iter().any(|(name, _)| c.type_ == *name)).cloned();
     conditions.extend(others);
     conditions
 }
@@ -197,10 +151,7 @@ fn condition(
     now: Timestamp,
 ) -> Condition {
     let status = if finding.ok { "True" } else { "False" };
-    let before = old
-        .conditions
-        .iter()
-        .find(|c| c.type_ == name && c.status == status);
+    let before = old.conditions.iter().find(|c| c.type_ == name && c.status == status);
     Condition {
         type_: name.to_owned(),
         status: status.to_owned(),
@@ -233,21 +184,11 @@ fn readiness(
         }
     }
     if missing.is_empty() && plan.actions.is_empty() {
-        return Finding {
-            ok: true,
-            reason: "AsWanted",
-            message: plan.available.message.clone(),
-        };
+        return Finding { ok: true, reason: "AsWanted", message: plan.available.message.clone() };
     }
-    let reason = aspects
-        .iter()
-        .find(|(_, finding)| !finding.ok)
-        .map_or("NotReady", |(_, finding)| finding.reason);
-    Finding {
-        ok: false,
-        reason,
-        message: missing.join("; "),
-    }
+    let reason =
+        aspects.iter().find(|(_, finding)| !finding.ok).map_or("NotReady", |(_, finding)| finding.reason);
+    Finding { ok: false, reason, message: missing.join("; ") }
 }
 
 fn phase(plan: &Plan, ready: &Finding, up_to_date: &Finding, old: &RedisFailoverStatus) -> Phase {
@@ -261,22 +202,16 @@ fn phase(plan: &Plan, ready: &Finding, up_to_date: &Finding, old: &RedisFailover
     }
 }
 
-fn objects_applied(errors: &[apply::Error]) -> Finding {
-    match errors.first() {
-        None => Finding {
+fn objects_applied(failures: &[Failure]) -> Finding {
+    let Some(first) = failures.first() else {
+        return Finding {
             ok: true,
             reason: "Written",
             message: "every child is as the spec wants it".to_owned(),
-        },
-        Some(first) => {
-            let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            Finding {
-                ok: false,
-                reason: first.reason(),
-                message: all.join("; "),
-            }
-        }
-    }
+        };
+    };
+    let all: Vec<_> = failures.iter().map(|failure| failure.text.as_str()).collect();
+    Finding { ok: false, reason: first.reason, message: all.join("; ") }
 }
 
 fn up_to_date(observed: &Observed) -> Finding {
@@ -306,8 +241,5 @@ fn up_to_date(observed: &Observed) -> Finding {
 
 fn count<'a>(wanted: i32, pods: impl Iterator<Item = &'a PodFacts>) -> CountStatus {
     let ready = pods.filter(|pod| pod.ready && !pod.terminating).count();
-    CountStatus {
-        replicas: wanted,
-        ready: i32::try_from(ready).unwrap_or(i32::MAX),
-    }
+    CountStatus { replicas: wanted, ready: i32::try_from(ready).unwrap_or(i32::MAX) }
 }

@@ -67,19 +67,8 @@ impl Keepers {
             bundles.push(bundle);
         }
         let stop = CancellationToken::new();
-        let tasks = keepers
-            .into_iter()
-            .map(|keeper| keeper.run(stop.clone()))
-            .collect();
-        Self {
-            stage,
-            release,
-            options,
-            slots,
-            bundles,
-            stop,
-            tasks,
-        }
+        let tasks = keepers.into_iter().map(|keeper| keeper.run(stop.clone())).collect();
+        Self { stage, release, options, slots, bundles, stop, tasks }
     }
 
     async fn secret(&self, name: &str) -> Option<Secret> {
@@ -125,16 +114,8 @@ impl Keepers {
         let client = || self.stage.client.clone();
         let mutating: MutatingWebhookConfiguration = Api::all(client()).get(name).await.unwrap();
         let validating: ValidatingWebhookConfiguration = Api::all(client()).get(name).await.unwrap();
-        let mutating = mutating
-            .webhooks
-            .into_iter()
-            .flatten()
-            .map(|hook| hook.client_config);
-        let validating = validating
-            .webhooks
-            .into_iter()
-            .flatten()
-            .map(|hook| hook.client_config);
+        let mutating = mutating.webhooks.into_iter().flatten().map(|hook| hook.client_config);
+        let validating = validating.webhooks.into_iter().flatten().map(|hook| hook.client_config);
         mutating
             .chain(validating)
             .map(|client| String::from_utf8(client.ca_bundle.unwrap_or_default().0).unwrap())
@@ -159,18 +140,12 @@ async fn five_keepers_make_one_authority_and_then_rest() {
         // The API server knows the name of an object to be created by the request's body alone, which it does not log.
         assert!(keepers.secret(secret).await.is_some(), "{secret}");
     }
-    let created = writes
-        .iter()
-        .filter(|write| write.starts_with("create secrets") && write.ends_with(" 201"))
-        .count();
+    let created =
+        writes.iter().filter(|write| write.starts_with("create secrets") && write.ends_with(" 201")).count();
     assert_eq!(created, 2, "one CA and one leaf: {writes:?}");
     all_the_time("no keeper writes at rest", Duration::from_secs(2), async || {
         let now = keepers.release.writes();
-        if now == writes {
-            Ok(())
-        } else {
-            Err(format!("{:?}", &now[writes.len()..]))
-        }
+        if now == writes { Ok(()) } else { Err(format!("{:?}", &now[writes.len()..])) }
     })
     .await;
     keepers.stop().await;
@@ -186,10 +161,7 @@ async fn deleted_secrets_are_made_again_and_the_old_authority_stays_trusted() {
     keepers.delete(&keepers.options.ca_secret).await;
     let second = keepers.settled().await;
     assert_ne!(second, first);
-    assert!(
-        second.pem().contains(old.pair.certificate.trim()),
-        "no call fails meanwhile"
-    );
+    assert!(second.pem().contains(old.pair.certificate.trim()), "no call fails meanwhile");
     keepers.stop().await;
 }
 
@@ -205,10 +177,7 @@ async fn an_overwritten_bundle_is_put_back_within_two_seconds() {
     );
     let configurations: Api<ValidatingWebhookConfiguration> = Api::all(keepers.stage.client.clone());
     let begin = Instant::now();
-    configurations
-        .patch(&keepers.release.name, &PatchParams::default(), &empty)
-        .await
-        .unwrap();
+    configurations.patch(&keepers.release.name, &PatchParams::default(), &empty).await.unwrap();
     assert_eq!(keepers.settled().await, bundle);
     let took = begin.elapsed();
     assert!(took < Duration::from_secs(2), "put back after {took:?}");

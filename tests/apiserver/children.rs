@@ -30,10 +30,7 @@ impl Live {
             ChildKind::StatefulSet,
             ChildKind::Deployment,
         ] {
-            let list = objects(stage, kind)
-                .list_metadata(&ListParams::default())
-                .await
-                .unwrap();
+            let list = objects(stage, kind).list_metadata(&ListParams::default()).await.unwrap();
             all.extend(
                 list.items
                     .into_iter()
@@ -46,8 +43,7 @@ impl Live {
     /// Every object's version.
     pub(crate) fn versions(&self) -> HashMap<(ChildKind, String), Option<String>> {
         let all = self.0.iter();
-        all.map(|(key, metadata)| (key.clone(), metadata.resource_version.clone()))
-            .collect()
+        all.map(|(key, metadata)| (key.clone(), metadata.resource_version.clone())).collect()
     }
 }
 
@@ -74,12 +70,7 @@ impl Play {
         let stage = Stage::open(namespace).await;
         let release = stage.release().await;
         let valid = valid(&stage.create("x", spec).await.unwrap());
-        Self {
-            stage,
-            release,
-            valid,
-            applied: Applied::default(),
-        }
+        Self { stage, release, valid, applied: Applied::default() }
     }
 
     fn desired(&self) -> Desired {
@@ -106,24 +97,15 @@ impl Play {
 
     /// What another client changes.
     async fn intrude(&self, kind: ChildKind, name: &str, patch: Value) -> DynamicObject {
-        let params = PatchParams {
-            field_manager: Some("intruder".to_owned()),
-            ..PatchParams::default()
-        };
-        objects(&self.stage, kind)
-            .patch(name, &params, &Patch::Merge(patch))
-            .await
-            .unwrap()
+        let params = PatchParams { field_manager: Some("intruder".to_owned()), ..PatchParams::default() };
+        objects(&self.stage, kind).patch(name, &params, &Patch::Merge(patch)).await.unwrap()
     }
 
     /// Somebody else's ConfigMap or Service.
     async fn occupy(&self, kind: ChildKind, name: &str, data: Value) {
         let mut object = DynamicObject::new(name, &resource(kind));
         object.data = data;
-        objects(&self.stage, kind)
-            .create(&PostParams::default(), &object)
-            .await
-            .unwrap();
+        objects(&self.stage, kind).create(&PostParams::default(), &object).await.unwrap();
     }
 }
 
@@ -136,12 +118,7 @@ async fn the_first_apply_makes_all_children_and_the_second_writes_nothing() {
     assert_eq!(written.len(), desired.present.len());
     for child in &desired.present {
         let metadata = live.metadata(child.kind, "", &child.name).unwrap();
-        assert_eq!(
-            metadata.owner_references.unwrap(),
-            [play.valid.identity.owner()],
-            "{}",
-            child.name
-        );
+        assert_eq!(metadata.owner_references.unwrap(), [play.valid.identity.owner()], "{}", child.name);
     }
     let requests = play.release.writes();
     assert_eq!(play.apply().await, [] as [String; 0]);
@@ -187,39 +164,20 @@ async fn a_changed_field_of_ours_is_put_back() {
     play.apply().await;
     let port = json!({"spec": {"ports": [{"name": "sentinel", "port": 9999}]}});
     for (kind, name, path, change) in [
-        (
-            Map,
-            "rfr-readiness-x",
-            "/data",
-            json!({"data": {"ready.sh": "exit 0"}}),
-        ),
-        (
-            StatefulSet,
-            "rfr-x",
-            "/spec/replicas",
-            json!({"spec": {"replicas": 7}}),
-        ),
+        (Map, "rfr-readiness-x", "/data", json!({"data": {"ready.sh": "exit 0"}})),
+        (StatefulSet, "rfr-x", "/spec/replicas", json!({"spec": {"replicas": 7}})),
         (
             Deployment,
             "rfs-x",
             "/metadata/labels",
             json!({"metadata": {"labels": {"app.kubernetes.io/name": "z"}}}),
         ),
-        (
-            Port,
-            "rfs-x",
-            "/spec/selector",
-            json!({"spec": {"selector": {"app.kubernetes.io/name": "z"}}}),
-        ),
+        (Port, "rfs-x", "/spec/selector", json!({"spec": {"selector": {"app.kubernetes.io/name": "z"}}})),
         (Port, "rfs-x", "/spec/ports", port),
     ] {
         let read = async |play: &Play| {
             let object = objects(&play.stage, kind).get(name).await.unwrap();
-            serde_json::to_value(&object)
-                .unwrap()
-                .pointer(path)
-                .unwrap()
-                .clone()
+            serde_json::to_value(&object).unwrap().pointer(path).unwrap().clone()
         };
         let good = read(&play).await;
         play.intrude(kind, name, change).await;
@@ -246,12 +204,7 @@ async fn a_deleted_child_is_made_again() {
 #[tokio::test]
 async fn a_child_of_somebody_else_is_left_alone() {
     let mut play = Play::open("children-foreign", examples::spec("basic")).await;
-    play.occupy(
-        ChildKind::ConfigMap,
-        "rfr-readiness-x",
-        json!({"data": {"a": "b"}}),
-    )
-    .await;
+    play.occupy(ChildKind::ConfigMap, "rfr-readiness-x", json!({"data": {"a": "b"}})).await;
     let report = play.report().await;
     assert_eq!(
         report.written.len(),
@@ -264,10 +217,7 @@ async fn a_child_of_somebody_else_is_left_alone() {
     assert_eq!(error.reason(), "NameTaken", "{error}");
     assert!(error.to_string().contains("ConfigMap rfr-readiness-x"), "{error}");
     let theirs: ConfigMap = play.stage.api().get("rfr-readiness-x").await.unwrap();
-    assert_eq!(
-        theirs.data.unwrap().into_iter().collect::<Vec<_>>(),
-        [("a".to_owned(), "b".to_owned())]
-    );
+    assert_eq!(theirs.data.unwrap().into_iter().collect::<Vec<_>>(), [("a".to_owned(), "b".to_owned())]);
     assert_eq!(theirs.metadata.owner_references, None);
 }
 
@@ -281,12 +231,7 @@ async fn an_object_that_the_watches_do_not_show_is_left_alone_too() {
         }
     }
     let mut play = Play::open("children-unseen", examples::spec("basic")).await;
-    play.occupy(
-        ChildKind::ConfigMap,
-        "rfr-readiness-x",
-        json!({"data": {"a": "b"}}),
-    )
-    .await;
+    play.occupy(ChildKind::ConfigMap, "rfr-readiness-x", json!({"data": {"a": "b"}})).await;
     let desired = play.desired();
     let (client, owner) = (&play.release.client, &play.valid.identity);
     let report = apply::apply(client, &Blind, owner, &desired, &mut play.applied).await;
@@ -306,17 +251,9 @@ async fn what_is_no_longer_wanted_is_deleted_where_it_is_ours() {
     assert!(services.get_opt("rfr-x").await.unwrap().is_some(), "metrics");
     play.valid.redis.pod.exporter.enabled = false;
     let written = play.apply().await;
-    assert!(
-        written.contains(&"Service rfr-x deleted".to_owned()),
-        "{written:?}"
-    );
+    assert!(written.contains(&"Service rfr-x deleted".to_owned()), "{written:?}");
     assert!(services.get_opt("rfr-x").await.unwrap().is_none());
-    play.occupy(
-        ChildKind::Service,
-        "rfr-x",
-        json!({"spec": {"ports": [{"port": 1}]}}),
-    )
-    .await;
+    play.occupy(ChildKind::Service, "rfr-x", json!({"spec": {"ports": [{"port": 1}]}})).await;
     assert_eq!(play.apply().await, [] as [String; 0]);
     assert!(services.get_opt("rfr-x").await.unwrap().is_some(), "theirs");
 }

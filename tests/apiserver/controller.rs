@@ -45,23 +45,14 @@ impl Operator {
         let stop = CancellationToken::new();
         let client = release.client.clone();
         let run = controller::run(client, options, Arc::new(Metrics::new()), stop.clone());
-        Self {
-            stage,
-            release,
-            stop,
-            task: tokio::spawn(run),
-        }
+        Self { stage, release, stop, task: tokio::spawn(run) }
     }
 
     /// Waits for a status.
     async fn status(&self, name: &str, wanted: impl Fn(&RedisFailoverStatus) -> bool) -> RedisFailoverStatus {
         eventually("the status comes", async || {
             let status = self.stage.status(name).await;
-            if wanted(&status) {
-                Ok(status)
-            } else {
-                Err(format!("{status:#?}"))
-            }
+            if wanted(&status) { Ok(status) } else { Err(format!("{status:#?}")) }
         })
         .await
     }
@@ -81,10 +72,7 @@ impl Operator {
     /// Ends it, and proves that it had all the rights that it wanted.
     async fn stop(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(20), self.task)
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
         self.release.assert_nothing_was_forbidden();
     }
 }
@@ -102,16 +90,11 @@ async fn a_valid_spec_gets_its_children_and_a_status_and_then_all_rests() {
     let operator = Operator::start("loop-valid").await;
     let stage = &operator.stage;
     stage.create("x", examples::spec("basic")).await.unwrap();
-    let status = operator
-        .status("x", |status| status.phase == Some(Phase::Creating))
-        .await;
+    let status = operator.status("x", |status| status.phase == Some(Phase::Creating)).await;
     assert_eq!(status.observed_generation, Some(1));
     assert_eq!((status.redis.replicas, status.redis.ready), (3, 0));
     assert_eq!(status.ready.as_deref(), Some("0/6"));
-    assert!(
-        is(&status, "SpecValid", "True") && is(&status, "Ready", "False"),
-        "{status:#?}"
-    );
+    assert!(is(&status, "SpecValid", "True") && is(&status, "Ready", "False"), "{status:#?}");
     let children = Live::of(stage).await.versions();
     let absent = [names::shutdown("x"), names::auth("x")];
     for child in names::all("x") {
@@ -119,26 +102,14 @@ async fn a_valid_spec_gets_its_children_and_a_status_and_then_all_rests() {
             || child == (redis_operator::desired::ChildKind::Service, names::redis("x"));
         assert!(optional || children.contains_key(&child), "{child:?}");
     }
-    let version = async || {
-        stage
-            .redis_failovers()
-            .get("x")
-            .await
-            .unwrap()
-            .metadata
-            .resource_version
-    };
+    let version = async || stage.redis_failovers().get("x").await.unwrap().metadata.resource_version;
     let (writes, before) = (operator.release.writes(), version().await);
     all_the_time("nothing is written at rest", Duration::from_secs(3), async || {
         let now = operator.release.writes();
         if now != writes {
             return Err(format!("{:?}", &now[writes.len()..]));
         }
-        if version().await == before {
-            Ok(())
-        } else {
-            Err("the object changed".to_owned())
-        }
+        if version().await == before { Ok(()) } else { Err("the object changed".to_owned()) }
     })
     .await;
     operator.stop().await;
@@ -150,34 +121,22 @@ async fn an_invalid_spec_gets_the_webhooks_text_and_changes_no_child() {
     let operator = Operator::start("loop-invalid").await;
     let stage = &operator.stage;
     stage.create("x", examples::spec("basic")).await.unwrap();
-    operator
-        .status("x", |status| status.phase == Some(Phase::Creating))
-        .await;
+    operator.status("x", |status| status.phase == Some(Phase::Creating)).await;
     let before = Live::of(stage).await.versions();
     let bad = json!({"spec": {"redis": {"replicas": 5, "customConfig": ["requirepass secret"]}}});
     let object = stage.merge("x", bad).await.unwrap();
-    let status = operator
-        .status("x", |status| is(status, "SpecValid", "False"))
-        .await;
-    assert_eq!(
-        (status.phase, status.observed_generation),
-        (Some(Phase::Invalid), Some(2))
-    );
+    let status = operator.status("x", |status| is(status, "SpecValid", "False")).await;
+    assert_eq!((status.phase, status.observed_generation), (Some(Phase::Invalid), Some(2)));
     let judged = judge(&serde_json::to_value(&object).unwrap(), None, &Images::default());
     let webhook = refusal("x", &judged.problems).unwrap();
     let text = &condition(&status, "SpecValid").unwrap().message;
-    assert!(
-        webhook.ends_with(&format!(": {text}")),
-        "webhook: {webhook}\ncondition: {text}"
-    );
+    assert!(webhook.ends_with(&format!(": {text}")), "webhook: {webhook}\ncondition: {text}");
     assert!(operator.event("RuleBroken").await.contains(text.as_str()));
     assert_eq!(Live::of(stage).await.versions(), before);
 
     let good = json!({"spec": {"redis": {"customConfig": ["hz 20"]}}});
     stage.merge("x", good).await.unwrap();
-    operator
-        .status("x", |status| is(status, "SpecValid", "True"))
-        .await;
+    operator.status("x", |status| is(status, "SpecValid", "True")).await;
     assert_ne!(Live::of(stage).await.versions(), before);
     operator.stop().await;
 }
@@ -187,13 +146,8 @@ async fn an_invalid_new_object_gets_no_children() {
     let operator = Operator::start("loop-refused").await;
     let stage = &operator.stage;
     let before = Live::of(stage).await.versions();
-    stage
-        .create("x", json!({"redis": {"customConfig": ["maxmemory"]}}))
-        .await
-        .unwrap();
-    let status = operator
-        .status("x", |status| is(status, "SpecValid", "False"))
-        .await;
+    stage.create("x", json!({"redis": {"customConfig": ["maxmemory"]}})).await.unwrap();
+    let status = operator.status("x", |status| is(status, "SpecValid", "False")).await;
     assert!(is(&status, "Ready", "False"), "{status:#?}");
     assert_eq!(Live::of(stage).await.versions(), before);
     operator.stop().await;
@@ -203,19 +157,13 @@ async fn an_invalid_new_object_gets_no_children() {
 async fn a_missing_secret_is_told_and_its_creation_lets_the_work_go_on() {
     let operator = Operator::start("loop-secret").await;
     let stage = &operator.stage;
-    stage
-        .create("x", json!({"auth": {"secretPath": "password-of-x"}}))
-        .await
-        .unwrap();
+    stage.create("x", json!({"auth": {"secretPath": "password-of-x"}})).await.unwrap();
     let missing = |status: &RedisFailoverStatus| {
         condition(status, "Ready").is_some_and(|ready| ready.reason == "SecretMissing")
     };
     let status = operator.status("x", missing).await;
     let text = &condition(&status, "Ready").unwrap().message;
-    assert!(
-        text.contains("password-of-x") && text.contains("create it"),
-        "{text}"
-    );
+    assert!(text.contains("password-of-x") && text.contains("create it"), "{text}");
     assert!(operator.event("SecretMissing").await.contains("password-of-x"));
     let secret: Secret = serde_json::from_value(json!({
         "metadata": {"name": "password-of-x"},
@@ -224,23 +172,12 @@ async fn a_missing_secret_is_told_and_its_creation_lets_the_work_go_on() {
     .unwrap();
     let secrets: Api<Secret> = stage.api();
     secrets.create(&PostParams::default(), &secret).await.unwrap();
-    operator
-        .status("x", |status| status.phase == Some(Phase::Creating))
-        .await;
+    operator.status("x", |status| status.phase == Some(Phase::Creating)).await;
     let copy = secrets.get(&names::auth("x")).await.unwrap();
-    assert!(
-        copy.data
-            .unwrap()
-            .values()
-            .any(|value| value.0 == b"a-secret-for-this-test")
-    );
+    assert!(copy.data.unwrap().values().any(|value| value.0 == b"a-secret-for-this-test"));
     let maps: Api<ConfigMap> = stage.api();
     for map in maps.list(&ListParams::default()).await.unwrap() {
-        assert!(
-            !format!("{map:?}").contains("a-secret-for-this-test"),
-            "{:?}",
-            map.metadata.name
-        );
+        assert!(!format!("{map:?}").contains("a-secret-for-this-test"), "{:?}", map.metadata.name);
     }
     let table = format!("{:?}", stage.status("x").await);
     assert!(!table.contains("a-secret-for-this-test"));
@@ -253,10 +190,7 @@ async fn a_taken_name_is_told_and_its_owner_keeps_it() {
     let operator = Operator::start("loop-taken").await;
     let stage = &operator.stage;
     let theirs = ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(names::readiness("x")),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(names::readiness("x")), ..ObjectMeta::default() },
         data: Some([("a".to_owned(), "b".to_owned())].into()),
         ..ConfigMap::default()
     };
@@ -268,10 +202,7 @@ async fn a_taken_name_is_told_and_its_owner_keeps_it() {
     };
     let status = operator.status("x", taken).await;
     assert!(
-        condition(&status, "ObjectsApplied")
-            .unwrap()
-            .message
-            .contains(&names::readiness("x")),
+        condition(&status, "ObjectsApplied").unwrap().message.contains(&names::readiness("x")),
         "{status:#?}"
     );
     let kept = maps.get(&names::readiness("x")).await.unwrap();

@@ -18,16 +18,11 @@ async fn server_side_apply_takes_it_twice_and_finds_no_fault() {
     let name = schema::crd().metadata.name.unwrap();
     let mut generations = Vec::new();
     for _ in 0..2 {
-        let crd = crds
-            .patch(&name, &PatchParams::apply("tests"), &Patch::Apply(schema::crd()))
-            .await
-            .unwrap();
+        let crd =
+            crds.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(schema::crd())).await.unwrap();
         generations.push(crd.metadata.generation);
     }
-    assert_eq!(
-        generations[0], generations[1],
-        "the second one found something to change"
-    );
+    assert_eq!(generations[0], generations[1], "the second one found something to change");
     let conditions = crds.get(&name).await.unwrap().status.unwrap().conditions.unwrap();
     for condition in conditions {
         let good = condition.type_ != "NonStructuralSchema" || condition.status == "False";
@@ -49,13 +44,7 @@ async fn plain_kubectl_apply_takes_it_twice() {
 #[tokio::test]
 async fn kubectl_shows_the_columns_and_explains_the_fields() {
     let stage = Stage::open("columns").await;
-    stage
-        .create(
-            "shown",
-            json!({"redis": {"replicas": 3}, "sentinel": {"replicas": 5}}),
-        )
-        .await
-        .unwrap();
+    stage.create("shown", json!({"redis": {"replicas": 3}, "sentinel": {"replicas": 5}})).await.unwrap();
     let status = json!({"status": {
         "phase": "Ready", "ready": "8/8", "master": {"pod": "rfr-shown-1", "address": "10.0.0.1:6379"},
         "redis": {"replicas": 3, "ready": 3}, "sentinel": {"replicas": 5, "ready": 5},
@@ -65,42 +54,25 @@ async fn kubectl_shows_the_columns_and_explains_the_fields() {
         .patch_status("shown", &PatchParams::default(), &Patch::Merge(status))
         .await
         .unwrap();
-    let table = stage
-        .server
-        .kubectl(&["get", "rf", "-n", &stage.namespace], "")
-        .unwrap();
-    let rows: Vec<Vec<_>> = table
-        .lines()
-        .map(|line| line.split_whitespace().collect())
-        .collect();
-    assert_eq!(
-        rows[0],
-        ["NAME", "REDIS", "SENTINELS", "MASTER", "READY", "PHASE", "AGE"]
-    );
+    let table = stage.server.kubectl(&["get", "rf", "-n", &stage.namespace], "").unwrap();
+    let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["NAME", "REDIS", "SENTINELS", "MASTER", "READY", "PHASE", "AGE"]);
     assert_eq!(rows[1][..6], ["shown", "3", "5", "rfr-shown-1", "8/8", "Ready"]);
-    let explained = stage
-        .server
-        .kubectl(&["explain", "rf.spec.redis.customConfig"], "")
-        .unwrap();
+    let explained = stage.server.kubectl(&["explain", "rf.spec.redis.customConfig"], "").unwrap();
     assert!(explained.contains("Settings as in redis.conf"), "{explained}");
 }
 
 #[tokio::test]
 async fn kubectl_scales_the_redis_servers() {
     let stage = Stage::open("scale").await;
-    stage
-        .create("scaled", json!({"redis": {"replicas": 3}}))
-        .await
-        .unwrap();
+    stage.create("scaled", json!({"redis": {"replicas": 3}})).await.unwrap();
     let arguments = ["scale", "rf", "scaled", "--replicas=5", "-n", &stage.namespace];
     stage.server.kubectl(&arguments, "").unwrap();
     let object = stage.redis_failovers().get("scaled").await.unwrap();
     assert_eq!(object.data["spec"]["redis"]["replicas"], 5);
     let status = json!({"status": {"redis": {"replicas": 4, "ready": 4}, "selector": "a=b"}});
     let api = stage.redis_failovers();
-    api.patch_status("scaled", &PatchParams::default(), &Patch::Merge(status))
-        .await
-        .unwrap();
+    api.patch_status("scaled", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     let scale = api.get_scale("scaled").await.unwrap().status.unwrap();
     assert_eq!((scale.replicas, scale.selector.as_deref()), (4, Some("a=b")));
 }
@@ -159,11 +131,7 @@ async fn bad_specs_are_refused_without_the_webhook(
     let stage = Stage::open(&format!("schema-{}", name.replace('.', "-"))).await;
     let text = refusal(stage.create(name, spec).await);
     assert!(text.contains(want), "{text}");
-    let none = stage
-        .redis_failovers()
-        .list(&ListParams::default())
-        .await
-        .unwrap();
+    let none = stage.redis_failovers().list(&ListParams::default()).await.unwrap();
     assert!(none.items.is_empty());
 }
 
@@ -183,12 +151,6 @@ async fn storage_cannot_change_under_the_data_without_the_webhook() {
     let text = refusal(stage.merge("kept", with(claim("slow"))).await);
     assert!(text.contains("existing claims keep their class"), "{text}");
     let text = refusal(stage.merge("kept", with(Value::Null)).await);
-    assert!(
-        text.contains("the data in the claims would be left behind"),
-        "{text}"
-    );
-    stage
-        .merge("kept", json!({"spec": {"redis": {"replicas": 5}}}))
-        .await
-        .unwrap();
+    assert!(text.contains("the data in the claims would be left behind"), "{text}");
+    stage.merge("kept", json!({"spec": {"redis": {"replicas": 5}}})).await.unwrap();
 }

@@ -49,10 +49,7 @@ impl Example {
 
     /// Creates its `RedisFailover` in a stage, with the defaults and rules that are in force there.
     pub(crate) async fn create_in(&self, stage: &Stage, dry_run: bool) -> Result<DynamicObject, kube::Error> {
-        let params = PostParams {
-            dry_run,
-            ..PostParams::default()
-        };
+        let params = PostParams { dry_run, ..PostParams::default() };
         stage.redis_failovers().create(&params, &self.object()).await
     }
 

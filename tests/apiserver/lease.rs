@@ -74,11 +74,9 @@ async fn a_released_lease_is_taken_within_a_second() {
         new.acquire().await;
         Instant::now()
     });
-    eventually("the other candidate watches", async || {
-        match release.answers("watch", "leases").first() {
-            Some(200) => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    eventually("the other candidate watches", async || match release.answers("watch", "leases").first() {
+        Some(200) => Ok(()),
+        other => Err(format!("{other:?}")),
     })
     .await;
     let begin = Instant::now();
@@ -95,10 +93,7 @@ async fn a_dead_holders_lease_is_taken_when_it_expires_and_not_before() {
     let release = stage.release().await;
     let short = Duration::from_secs(2);
     let [mut dead, mut next] = ["dead", "next"].map(|me| {
-        let options = Options {
-            lease: short,
-            ..options(&stage, &release, me)
-        };
+        let options = Options { lease: short, ..options(&stage, &release, me) };
         Elector::new(release.client.clone(), options)
     });
     dead.acquire().await;
@@ -119,18 +114,11 @@ async fn a_stolen_lease_ends_the_term() {
     robbed.acquire().await;
     let leases: Api<Lease> = stage.api();
     let thief = json!({"spec": {"holderIdentity": "thief"}});
-    leases
-        .patch(&release.name, &PatchParams::default(), &Patch::Merge(thief))
-        .await
-        .unwrap();
+    leases.patch(&release.name, &PatchParams::default(), &Patch::Merge(thief)).await.unwrap();
     let lost = timeout(LEASE, robbed.keep()).await.unwrap();
     assert!(matches!(lost, Error::Taken), "{lost:?}");
     robbed.release().await;
-    assert_eq!(
-        holder(&stage, &release).await,
-        "thief",
-        "what is not ours is not released"
-    );
+    assert_eq!(holder(&stage, &release).await, "thief", "what is not ours is not released");
 }
 
 /// Somebody else's write that leaves the holder alone costs no term, and does not stand in the way of its end.
@@ -142,24 +130,13 @@ async fn a_touched_lease_is_kept_and_given_back() {
     elector.acquire().await;
     let leases: Api<Lease> = stage.api();
     let label = json!({"metadata": {"labels": {"touched": "yes"}}});
-    leases
-        .patch(&release.name, &PatchParams::default(), &Patch::Merge(label))
-        .await
-        .unwrap();
+    leases.patch(&release.name, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
     let lost = timeout(Duration::from_millis(1500), elector.keep()).await;
     assert!(lost.is_err(), "lost it: {lost:?}");
     let touched: Lease = leases.get(&release.name).await.unwrap();
-    assert_eq!(
-        touched.metadata.labels.unwrap()["touched"],
-        "yes",
-        "the renewal keeps what others wrote"
-    );
+    assert_eq!(touched.metadata.labels.unwrap()["touched"], "yes", "the renewal keeps what others wrote");
     leases
-        .patch(
-            &release.name,
-            &PatchParams::default(),
-            &Patch::Merge(json!({"metadata": {"labels": null}})),
-        )
+        .patch(&release.name, &PatchParams::default(), &Patch::Merge(json!({"metadata": {"labels": null}})))
         .await
         .unwrap();
     elector.release().await;
@@ -173,10 +150,7 @@ async fn a_deleted_lease_ends_the_term() {
     let mut elector = elector(&stage, &release, "keeper");
     elector.acquire().await;
     let leases: Api<Lease> = stage.api();
-    leases
-        .delete(&release.name, &DeleteParams::default())
-        .await
-        .unwrap();
+    leases.delete(&release.name, &DeleteParams::default()).await.unwrap();
     let lost = timeout(LEASE, elector.keep()).await.unwrap();
     assert!(matches!(lost, Error::Taken), "{lost:?}");
 }
@@ -189,11 +163,9 @@ async fn failed_renewals_end_the_term_only_when_they_last() {
     elector.acquire().await;
     let term = tokio::spawn(async move { elector.keep().await });
     let answer = async |wanted: u64| {
-        eventually("the renewal is answered", async || {
-            match release.answers("update", "leases").last() {
-                Some(code) if *code == wanted => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
+        eventually("the renewal is answered", async || match release.answers("update", "leases").last() {
+            Some(code) if *code == wanted => Ok(()),
+            other => Err(format!("{other:?}")),
         })
         .await;
     };
@@ -201,10 +173,7 @@ async fn failed_renewals_end_the_term_only_when_they_last() {
     let mut binding = rights.get(&release.name).await.unwrap();
     binding.metadata.resource_version = None;
     for last in [false, true] {
-        rights
-            .delete(&release.name, &DeleteParams::default())
-            .await
-            .unwrap();
+        rights.delete(&release.name, &DeleteParams::default()).await.unwrap();
         answer(403).await;
         if !last {
             rights.create(&PostParams::default(), &binding).await.unwrap();

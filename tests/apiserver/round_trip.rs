@@ -6,13 +6,8 @@ use serde_json::{Value, json};
 use crate::stage::Stage;
 
 /// Fields that redis servers alone have.
-const REDIS_ONLY: [&str; 5] = [
-    "customCommandRenames",
-    "port",
-    "shutdownConfigMap",
-    "storage",
-    "terminationGracePeriod",
-];
+const REDIS_ONLY: [&str; 5] =
+    ["customCommandRenames", "port", "shutdownConfigMap", "storage", "terminationGracePeriod"];
 
 /// The spec of `round_trip.yaml`, its Sentinels with the same pods as its redis servers.
 fn everything() -> Value {

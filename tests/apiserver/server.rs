@@ -70,12 +70,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self {
-            binaries,
-            folder,
-            url: format!("https://127.0.0.1:{api}"),
-            _script: script,
-        };
+        let server = Self { binaries, folder, url: format!("https://127.0.0.1:{api}"), _script: script };
         fs::write(server.folder.join("kubeconfig"), server.kubeconfig()).unwrap();
         server
     }
@@ -84,30 +79,18 @@ impl Server {
         let client = self.client(None);
         let ask = async || {
             let request = axum::http::Request::get("/readyz").body(Vec::new()).unwrap();
-            client
-                .request_text(request)
-                .await
-                .map_err(|error| error.to_string())
+            client.request_text(request).await.map_err(|error| error.to_string())
         };
         if let Err(state) = poll(PATIENCE, ask).await {
-            panic!(
-                "the API server is not ready: {state}\n{}{}",
-                self.log("etcd.log"),
-                self.log("api.log")
-            );
+            panic!("the API server is not ready: {state}\n{}{}", self.log("etcd.log"), self.log("api.log"));
         }
         let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
         let crd = schema::crd();
         let name = crd.metadata.name.clone().unwrap();
-        crds.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(&crd))
-            .await
-            .unwrap();
+        crds.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(&crd)).await.unwrap();
         let objects: Api<RedisFailover> = Api::all(client);
         eventually("the API server serves RedisFailovers", async || {
-            objects
-                .list(&ListParams::default())
-                .await
-                .map_err(|error| error.to_string())
+            objects.list(&ListParams::default()).await.map_err(|error| error.to_string())
         })
         .await;
     }

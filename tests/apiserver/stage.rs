@@ -17,13 +17,7 @@ use crate::helm;
 use crate::server::{Server, server};
 
 /// Kinds of the chart that give the operator its rights.
-const RIGHTS: [&str; 5] = [
-    "ServiceAccount",
-    "Role",
-    "RoleBinding",
-    "ClusterRole",
-    "ClusterRoleBinding",
-];
+const RIGHTS: [&str; 5] = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
 
 /// Where one test plays.
 pub(crate) struct Stage {
@@ -49,21 +43,11 @@ impl Stage {
         let server = server().await;
         let client = server.client(None);
         let object = Namespace {
-            metadata: ObjectMeta {
-                name: Some(namespace.to_owned()),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() },
             ..Namespace::default()
         };
-        Api::all(client.clone())
-            .create(&PostParams::default(), &object)
-            .await
-            .unwrap();
-        Self {
-            server,
-            client,
-            namespace: namespace.to_owned(),
-        }
+        Api::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
+        Self { server, client, namespace: namespace.to_owned() }
     }
 
     /// Installs the rights of the chart and nothing else of it.
@@ -80,24 +64,12 @@ impl Stage {
         }
         assert_eq!(rights, RIGHTS.len(), "objects with rights in the chart");
         let user = format!("system:serviceaccount:{}:{name}", self.namespace);
-        Release {
-            client: self.server.client(Some(&user)),
-            server: self.server,
-            name,
-            user,
-            documents,
-        }
+        Release { client: self.server.client(Some(&user)), server: self.server, name, user, documents }
     }
 
     /// Applies any object, as the administrator.
     pub(crate) async fn apply(&self, object: &Value) -> Result<DynamicObject, kube::Error> {
-        let field = |path: &str| {
-            object
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let field = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (group, version) = match field("/apiVersion").split_once('/') {
             Some((group, version)) => (group.to_owned(), version.to_owned()),
             None => (String::new(), field("/apiVersion")),
@@ -108,8 +80,7 @@ impl Stage {
             namespace => Api::namespaced_with(self.client.clone(), namespace, &resource),
         };
         let params = PatchParams::apply("tests").force();
-        api.patch(&field("/metadata/name"), &params, &Patch::Apply(object))
-            .await
+        api.patch(&field("/metadata/name"), &params, &Patch::Apply(object)).await
     }
 
     /// The `RedisFailovers` of this stage.
@@ -128,17 +99,13 @@ impl Stage {
     /// Creates a `RedisFailover`.
     pub(crate) async fn create(&self, name: &str, spec: Value) -> Result<DynamicObject, kube::Error> {
         let object = redis_failover(name, spec);
-        self.redis_failovers()
-            .create(&PostParams::default(), &object)
-            .await
+        self.redis_failovers().create(&PostParams::default(), &object).await
     }
 
     /// Changes a `RedisFailover` by a merge patch.
     pub(crate) async fn merge(&self, name: &str, patch: Value) -> Result<DynamicObject, kube::Error> {
         let params = PatchParams::default();
-        self.redis_failovers()
-            .patch(name, &params, &Patch::Merge(patch))
-            .await
+        self.redis_failovers().patch(name, &params, &Patch::Merge(patch)).await
     }
 
     /// The status of a `RedisFailover`; empty before there is one.
@@ -158,10 +125,7 @@ impl Release {
         let mut found = self.documents.iter().filter(|document| document["kind"] == kind);
         let mut configuration = found.next().unwrap().clone();
         for hook in configuration["webhooks"].as_array_mut().unwrap() {
-            let path = hook["clientConfig"]["service"]["path"]
-                .as_str()
-                .unwrap()
-                .to_owned();
+            let path = hook["clientConfig"]["service"]["path"].as_str().unwrap().to_owned();
             hook["clientConfig"] = json!({"url": format!("https://localhost:{port}{path}")});
             hook["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
         }
@@ -191,11 +155,8 @@ impl Release {
     pub(crate) fn assert_nothing_was_forbidden(&self) {
         let events = self.server.requests_of(&self.user);
         assert!(!events.is_empty(), "{} asked for nothing", self.user);
-        let forbidden: Vec<_> = events
-            .iter()
-            .filter(|event| event["responseStatus"]["code"] == 403)
-            .map(describe)
-            .collect();
+        let forbidden: Vec<_> =
+            events.iter().filter(|event| event["responseStatus"]["code"] == 403).map(describe).collect();
         assert!(forbidden.is_empty(), "forbidden: {forbidden:?}");
     }
 }

@@ -53,14 +53,8 @@ impl Webhook {
 
 /// A creation that is judged and not stored.
 async fn try_create(stage: &Stage, name: &str, spec: serde_json::Value) -> Result<(), String> {
-    let params = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    let created = stage
-        .redis_failovers()
-        .create(&params, &redis_failover(name, spec))
-        .await;
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let created = stage.redis_failovers().create(&params, &redis_failover(name, spec)).await;
     created.map(|_| ()).map_err(|error| error.to_string())
 }
 
@@ -85,10 +79,7 @@ async fn good_examples_are_accepted_and_defaults_are_stored() {
         let accepted = example.create_in(&stage, true).await;
         assert!(accepted.is_ok(), "{}: {accepted:?}", example.name);
     }
-    stage
-        .create("filled", json!({"redis": {"replicas": 5}}))
-        .await
-        .unwrap();
+    stage.create("filled", json!({"redis": {"replicas": 5}})).await.unwrap();
     let stored = stage.redis_failovers().get("filled").await.unwrap();
     let spec = &stored.data["spec"];
     assert_eq!(spec["redis"]["replicas"], 5);
@@ -96,11 +87,7 @@ async fn good_examples_are_accepted_and_defaults_are_stored() {
     assert_eq!(spec["redis"]["image"], Images::default().redis);
     assert_eq!(spec["sentinel"]["replicas"], 3);
     assert_eq!(spec["sentinel"]["imagePullPolicy"], "IfNotPresent");
-    assert!(
-        spec["sentinel"]["customConfig"]
-            .as_array()
-            .is_some_and(|entries| entries.len() == 2)
-    );
+    assert!(spec["sentinel"]["customConfig"].as_array().is_some_and(|entries| entries.len() == 2));
 }
 
 /// Stored before there was a webhook, or by an older one that knew fewer rules.
@@ -115,17 +102,12 @@ async fn an_invalid_stored_object_can_be_labelled_finalized_and_deleted_but_not_
     stage.merge("old", labels).await.unwrap();
     let status = json!({"status": {"phase": "Invalid"}});
     let api = stage.redis_failovers();
-    api.patch_status("old", &PatchParams::default(), &Patch::Merge(status))
-        .await
-        .unwrap();
+    api.patch_status("old", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     let worse = json!({"spec": {"redis": {"customConfig": ["requirepass x", "port 7000"]}}});
     let text = refusal(stage.merge("old", worse).await);
     assert!(text.contains("port 7000"), "{text}");
     api.delete("old", &DeleteParams::default()).await.unwrap();
-    stage
-        .merge("old", json!({"metadata": {"finalizers": null}}))
-        .await
-        .unwrap();
+    stage.merge("old", json!({"metadata": {"finalizers": null}})).await.unwrap();
     assert!(api.get_opt("old").await.unwrap().is_none());
 }
 
@@ -137,30 +119,19 @@ async fn while_it_is_down_only_changes_of_redis_failovers_wait() {
     let webhook = Webhook::start(&stage, &release).await;
     stage.create("stored", json!({})).await.unwrap();
     drop(webhook);
-    eventually("creations fail", async || {
-        match try_create(&stage, "new", json!({})).await {
-            Err(text) if text.contains("failed calling webhook") => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    eventually("creations fail", async || match try_create(&stage, "new", json!({})).await {
+        Err(text) if text.contains("failed calling webhook") => Ok(()),
+        other => Err(format!("{other:?}")),
     })
     .await;
     let config_map = ConfigMap {
-        metadata: ObjectMeta {
-            name: Some("other".to_owned()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some("other".to_owned()), ..ObjectMeta::default() },
         ..ConfigMap::default()
     };
-    stage
-        .api::<ConfigMap>()
-        .create(&PostParams::default(), &config_map)
-        .await
-        .unwrap();
+    stage.api::<ConfigMap>().create(&PostParams::default(), &config_map).await.unwrap();
     let api = stage.redis_failovers();
     let status = json!({"status": {"phase": "Degraded"}});
-    api.patch_status("stored", &PatchParams::default(), &Patch::Merge(status))
-        .await
-        .unwrap();
+    api.patch_status("stored", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     api.delete("stored", &DeleteParams::default()).await.unwrap();
     assert!(api.get_opt("stored").await.unwrap().is_none());
 }
@@ -179,14 +150,7 @@ async fn kubectl_shows_the_refusal() {
     });
     let (server, text) = (stage.server, text.to_string());
     let refused = tokio::task::spawn_blocking(move || server.kubectl(&["create", "-f", "-"], &text));
-    let refused = tokio::time::timeout(Duration::from_secs(20), refused)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap_err();
-    assert!(
-        refused.contains("RedisFailover \"bad\" is not valid: spec.redis.customConfig[0]"),
-        "{refused}"
-    );
+    let refused = tokio::time::timeout(Duration::from_secs(20), refused).await.unwrap().unwrap().unwrap_err();
+    assert!(refused.contains("RedisFailover \"bad\" is not valid: spec.redis.customConfig[0]"), "{refused}");
     assert!(refused.lines().count() <= 3, "{refused}");
 }

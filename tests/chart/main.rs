@@ -40,10 +40,7 @@ fn template(release: &str, namespace: &str, sets: &[&str]) -> String {
 
 fn objects(yaml: &str) -> Vec<Value> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).expect("the chart renders YAML");
-    documents
-        .into_iter()
-        .filter(|document| !document.is_null())
-        .collect()
+    documents.into_iter().filter(|document| !document.is_null()).collect()
 }
 
 /// The one object of a kind.
@@ -73,28 +70,29 @@ fn args(objects: &[Value]) -> Vec<&str> {
 }
 
 fn texts(list: &Value) -> Vec<&str> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 fn kinds(objects: &[Value]) -> BTreeSet<&str> {
-    objects
-        .iter()
-        .filter_map(|object| object["kind"].as_str())
-        .collect()
+    objects.iter().filter_map(|object| object["kind"].as_str()).collect()
 }
 
 #[test]
 fn the_chart_passes_the_linter() {
     let output = helm::run("lint", &["--strict", helm::CHART]);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// `fieldPath` of the CRD's CEL rules is new in 1.28.
+#[rstest]
+#[case("1.27.16", false)]
+#[case("1.28.0", true)]
+#[case("1.30.4-gke.100", true)]
+fn the_chart_knows_which_kubernetes_it_needs(#[case] version: &str, #[case] enough: bool) {
+    let output = helm::run("template", &[helm::CHART, "--kube-version", version]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.success(), enough, "{version}: {errors}");
+    assert!(enough || errors.contains("incompatible with Kubernetes"), "{errors}");
 }
 
 #[test]
@@ -111,11 +109,7 @@ fn the_default_release_has_these_objects() {
     let found: Vec<String> = objects
         .iter()
         .map(|object| {
-            format!(
-                "{} {}",
-                object["kind"].as_str().unwrap(),
-                object["metadata"]["name"].as_str().unwrap()
-            )
+            format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
         })
         .collect();
     let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
@@ -158,10 +152,7 @@ fn the_longest_release_name_still_makes_names_of_services() {
 #[test]
 fn the_crd_can_be_annotated_and_left_out() {
     let objects = render_with_crd(&[r#"crds.annotations={"a":"b"}"#]);
-    assert_eq!(
-        the(&objects, "CustomResourceDefinition")["metadata"]["annotations"]["a"],
-        "b"
-    );
+    assert_eq!(the(&objects, "CustomResourceDefinition")["metadata"]["annotations"]["a"], "b");
     assert!(!kinds(&render_with_crd(&["crds.install=false"])).contains("CustomResourceDefinition"));
 }
 
@@ -174,10 +165,7 @@ fn the_crd_is_the_generated_one_and_is_kept() {
     let file = std::fs::read_to_string(format!("{}/files/{CRD_NAME}.yaml", helm::CHART)).unwrap();
     let generated: Value = serde_saphyr::from_str(&file).unwrap();
     // Not assert_eq!: both are long.
-    assert!(
-        whole(&crd["spec"]) == whole(&generated["spec"]),
-        "Helm changes the CRD"
-    );
+    assert!(whole(&crd["spec"]) == whole(&generated["spec"]), "Helm changes the CRD");
 }
 
 /// The value with `1.0` written as `1`, as Helm does.
@@ -188,10 +176,7 @@ fn whole(value: &Value) -> Value {
             _ => value.clone(),
         },
         Value::Array(items) => items.iter().map(whole).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, value)| (key.clone(), whole(value)))
-            .collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), whole(value))).collect(),
         _ => value.clone(),
     }
 }

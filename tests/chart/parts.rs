@@ -30,27 +30,18 @@ fn no_permission_has_a_wildcard() {
     for rule in rules(&render(&[])) {
         for part in ["apiGroups", "resources", "verbs"] {
             let entries = texts(&rule[part]);
-            assert!(
-                !entries.is_empty() && entries.iter().all(|entry| !entry.contains('*')),
-                "{rule}"
-            );
+            assert!(!entries.is_empty() && entries.iter().all(|entry| !entry.contains('*')), "{rule}");
         }
         let verbs = texts(&rule["verbs"]);
         assert!(
-            !verbs
-                .iter()
-                .any(|verb| ["escalate", "bind", "impersonate", "deletecollection"].contains(verb))
+            !verbs.iter().any(|verb| ["escalate", "bind", "impersonate", "deletecollection"].contains(verb))
         );
     }
 }
 
 #[test]
 fn what_can_be_narrowed_to_a_name_is() {
-    let narrow = [
-        "customresourcedefinitions",
-        "mutatingwebhookconfigurations",
-        "leases",
-    ];
+    let narrow = ["mutatingwebhookconfigurations", "leases"];
     for rule in rules(&render(&[])) {
         let resources = texts(&rule["resources"]);
         if resources.iter().any(|resource| narrow.contains(resource)) {
@@ -58,6 +49,20 @@ fn what_can_be_narrowed_to_a_name_is() {
             assert!(narrowed || texts(&rule["verbs"]) == ["create"], "{rule}");
         }
     }
+}
+
+#[test]
+fn redisfailovers_are_read_and_their_status_is_patched() {
+    let of_ours = |rule: &Value| texts(&rule["apiGroups"]) == ["storage.spotahome.com"];
+    let rules: Vec<_> = rules(&render(&[])).into_iter().filter(of_ours).collect();
+    let granted: Vec<_> =
+        rules.iter().map(|rule| (texts(&rule["resources"]), texts(&rule["verbs"]))).collect();
+    let expected = [
+        (vec!["redisfailovers"], vec!["get", "list", "watch"]),
+        (vec!["redisfailovers/status"], vec!["patch"]),
+        (vec!["redisfailovers/finalizers"], vec!["update"]),
+    ];
+    assert_eq!(granted, expected);
 }
 
 #[rstest]
@@ -68,11 +73,7 @@ fn bindings_and_webhooks_name_the_namespace_of_the_release(#[case] namespace: &s
     for kind in ["ClusterRoleBinding", "RoleBinding"] {
         let subject = &the(&objects, kind)["subjects"][0];
         assert_eq!(subject["namespace"], namespace, "{kind}");
-        assert_eq!(
-            subject["name"],
-            the(&objects, "ServiceAccount")["metadata"]["name"],
-            "{kind}"
-        );
+        assert_eq!(subject["name"], the(&objects, "ServiceAccount")["metadata"]["name"], "{kind}");
     }
     for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
         assert_eq!(
@@ -98,16 +99,8 @@ fn bindings_and_webhooks_name_the_namespace_of_the_release(#[case] namespace: &s
 }
 
 #[rstest]
-#[case(
-    "MutatingWebhookConfiguration",
-    "mutate.redisfailovers.storage.spotahome.com",
-    "/mutate"
-)]
-#[case(
-    "ValidatingWebhookConfiguration",
-    "validate.redisfailovers.storage.spotahome.com",
-    "/validate"
-)]
+#[case("MutatingWebhookConfiguration", "mutate.redisfailovers.storage.spotahome.com", "/mutate")]
+#[case("ValidatingWebhookConfiguration", "validate.redisfailovers.storage.spotahome.com", "/validate")]
 fn a_webhook_selects_redisfailovers_only(#[case] kind: &str, #[case] name: &str, #[case] path: &str) {
     let objects = render(&[]);
     let webhooks = the(&objects, kind)["webhooks"].as_array().unwrap();
@@ -135,22 +128,10 @@ fn a_webhook_selects_redisfailovers_only(#[case] kind: &str, #[case] name: &str,
 #[case("prod", 9443)]
 fn arguments_services_and_webhooks_agree(#[case] release: &str, #[case] port: u16) {
     let objects = render_as(release, "default", &[&format!("webhook.port={port}")]);
-    let listen = |name| {
-        arg(&objects, name)
-            .strip_prefix(':')
-            .unwrap()
-            .parse::<u16>()
-            .unwrap()
-    };
+    let listen = |name| arg(&objects, name).strip_prefix(':').unwrap().parse::<u16>().unwrap();
     let ports = &container(&objects)["ports"];
-    assert_eq!(
-        ports[0],
-        json!({"name": "metrics", "containerPort": listen("listen-address")})
-    );
-    assert_eq!(
-        ports[1],
-        json!({"name": "webhook", "containerPort": listen("webhook-listen-address")})
-    );
+    assert_eq!(ports[0], json!({"name": "metrics", "containerPort": listen("listen-address")}));
+    assert_eq!(ports[1], json!({"name": "webhook", "containerPort": listen("webhook-listen-address")}));
     assert_eq!(listen("webhook-listen-address"), port);
 
     let pod = &the(&objects, "Deployment")["spec"]["template"];
@@ -163,50 +144,25 @@ fn arguments_services_and_webhooks_agree(#[case] release: &str, #[case] port: u1
             );
         }
     }
-    let metrics = named(
-        &objects,
-        "Service",
-        the(&objects, "Deployment")["metadata"]["name"].as_str().unwrap(),
-    );
-    assert_eq!(
-        metrics["spec"]["ports"],
-        json!([{"name": "metrics", "port": 9710, "targetPort": "metrics"}])
-    );
+    let metrics =
+        named(&objects, "Service", the(&objects, "Deployment")["metadata"]["name"].as_str().unwrap());
+    assert_eq!(metrics["spec"]["ports"], json!([{"name": "metrics", "port": 9710, "targetPort": "metrics"}]));
     let https = json!([{"name": "https", "port": 443, "targetPort": "webhook"}]);
     let probe = named(&objects, "Service", arg(&objects, "webhook-probe-service"));
-    assert_eq!(
-        (
-            &probe["spec"]["ports"],
-            &probe["spec"]["publishNotReadyAddresses"]
-        ),
-        (&https, &json!(true))
-    );
+    assert_eq!((&probe["spec"]["ports"], &probe["spec"]["publishNotReadyAddresses"]), (&https, &json!(true)));
     let webhook = named(&objects, "Service", arg(&objects, "webhook-service"));
-    assert_eq!(
-        (
-            &webhook["spec"]["ports"],
-            webhook["spec"].get("publishNotReadyAddresses")
-        ),
-        (&https, None)
-    );
+    assert_eq!((&webhook["spec"]["ports"], webhook["spec"].get("publishNotReadyAddresses")), (&https, None));
 
     for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
         let configuration = the(&objects, kind);
-        assert_eq!(
-            configuration["metadata"]["name"],
-            arg(&objects, "webhook-configuration")
-        );
+        assert_eq!(configuration["metadata"]["name"], arg(&objects, "webhook-configuration"));
         let service = &configuration["webhooks"][0]["clientConfig"]["service"];
         assert_eq!(service["name"], arg(&objects, "webhook-service"));
         assert_eq!(service["port"], webhook["spec"]["ports"][0]["port"]);
     }
     let role = the(&objects, "Role");
-    let names: Vec<_> = role["rules"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|rule| texts(&rule["resourceNames"]))
-        .collect();
+    let names: Vec<_> =
+        role["rules"].as_array().unwrap().iter().flat_map(|rule| texts(&rule["resourceNames"])).collect();
     let secrets = ["ca", "tls"].map(|secret| format!("{}-{secret}", arg(&objects, "webhook-service")));
     assert_eq!(names, [arg(&objects, "lease-name"), &secrets[0], &secrets[1]]);
 }
@@ -218,10 +174,7 @@ fn arguments_services_and_webhooks_agree(#[case] release: &str, #[case] port: u1
 #[case(&[r#"redisImage="redis:8""#, r#"exporterImage="exporter:1""#, r#"extraArgs=["--k8s-cli-qps-limit=50"]"#])]
 fn the_operator_accepts_its_arguments(#[case] sets: &[&str]) {
     let objects = render(sets);
-    let words = ["redis-operator"]
-        .into_iter()
-        .chain(args(&objects))
-        .map(OsString::from);
+    let words = ["redis-operator"].into_iter().chain(args(&objects)).map(OsString::from);
     let cli = Cli::try_parse_from(two_dashes(words)).unwrap_or_else(|error| panic!("{error}"));
     assert!(matches!(cli.command, Some(Command::Run(_))), "{cli:?}");
 }
@@ -230,14 +183,8 @@ fn the_operator_accepts_its_arguments(#[case] sets: &[&str]) {
 fn probes_ask_the_operator_itself() {
     let objects = render(&[]);
     let container = container(&objects);
-    assert_eq!(
-        container["livenessProbe"]["httpGet"],
-        json!({"path": "/healthz", "port": "metrics"})
-    );
-    assert_eq!(
-        container["readinessProbe"]["httpGet"],
-        json!({"path": "/readyz", "port": "metrics"})
-    );
+    assert_eq!(container["livenessProbe"]["httpGet"], json!({"path": "/healthz", "port": "metrics"}));
+    assert_eq!(container["readinessProbe"]["httpGet"], json!({"path": "/readyz", "port": "metrics"}));
 }
 
 #[test]
@@ -259,11 +206,7 @@ fn the_pod_passes_the_restricted_level() {
     });
     assert_eq!(of_container, &expected);
     assert!(
-        container(&objects)["ports"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|port| port.get("hostPort").is_none())
+        container(&objects)["ports"].as_array().unwrap().iter().all(|port| port.get("hostPort").is_none())
     );
 }
 
@@ -273,15 +216,9 @@ fn a_servicemonitor_finds_the_metrics_and_nothing_else() {
     let objects = render(&["metrics.serviceMonitor.enabled=true"]);
     let monitor = the(&objects, "ServiceMonitor");
     let wanted = monitor["spec"]["selector"]["matchLabels"].as_object().unwrap();
-    let selects = |service: &&Value| {
-        wanted
-            .iter()
-            .all(|(key, value)| &service["metadata"]["labels"][key] == value)
-    };
+    let selects =
+        |service: &&Value| wanted.iter().all(|(key, value)| &service["metadata"]["labels"][key] == value);
     let selected: Vec<_> = all(&objects, "Service").into_iter().filter(selects).collect();
     assert_eq!(selected.len(), 1);
-    assert_eq!(
-        selected[0]["spec"]["ports"][0]["name"],
-        monitor["spec"]["endpoints"][0]["port"]
-    );
+    assert_eq!(selected[0]["spec"]["ports"][0]["name"], monitor["spec"]["endpoints"][0]["port"]);
 }

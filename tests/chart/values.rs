@@ -24,7 +24,7 @@ serviceAccount.name="me"               | Pod                            | /spec/
 serviceAccount.name="me"               | ServiceAccount                 | /metadata/name                  | "me"
 serviceAccount.name="me"               | ClusterRoleBinding             | /subjects/0/name                | "me"
 serviceAccount.name="me"               | RoleBinding                    | /subjects/0/name                | "me"
-serviceAccount.create=false            | Pod                            | /spec/serviceAccountName        | "default"
+serviceAccount={"create":false,"name":"me"} | Pod                       | /spec/serviceAccountName        | "me"
 serviceAccount.annotations={"a":"b"}   | ServiceAccount                 | /metadata/annotations/a         | "b"
 replicas=3                             | Deployment                     | /spec/replicas                  | 3
 updateStrategy.type="Recreate"         | Deployment                     | /spec/strategy                  | {"type":"Recreate"}
@@ -42,16 +42,10 @@ fn a_value_shows_in_an_object() {
     let default = render(&["metrics.serviceMonitor.enabled=true"]);
     for line in SHOWN.trim().lines() {
         let columns: Vec<_> = line.split(" | ").map(str::trim).collect();
-        let [set, place, path, expected] = columns[..] else {
-            panic!("four columns: {line}")
-        };
+        let [set, place, path, expected] = columns[..] else { panic!("four columns: {line}") };
         let expected: Value = serde_json::from_str(expected).unwrap();
         let changed = render(&[set]);
-        assert_ne!(
-            find(&default, place).pointer(path),
-            Some(&expected),
-            "the default of {line}"
-        );
+        assert_ne!(find(&default, place).pointer(path), Some(&expected), "the default of {line}");
         assert_eq!(find(&changed, place).pointer(path), Some(&expected), "{line}");
     }
 }
@@ -78,17 +72,12 @@ fn find<'a>(objects: &'a [Value], place: &str) -> &'a Value {
 fn a_value_becomes_an_argument(#[case] set: &str, #[case] expected: &str) {
     assert!(!args(&render(&[])).contains(&expected), "the default has it too");
     let objects = render(&[set]);
-    assert_eq!(
-        args(&objects).iter().filter(|arg| **arg == expected).count(),
-        1,
-        "{:?}",
-        args(&objects)
-    );
+    assert_eq!(args(&objects).iter().filter(|arg| **arg == expected).count(), 1, "{:?}", args(&objects));
 }
 
 #[rstest]
 #[case("webhook.enabled=false", &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"])]
-#[case("serviceAccount.create=false", &["ServiceAccount"])]
+#[case(r#"serviceAccount={"create":false,"name":"me"}"#, &["ServiceAccount"])]
 #[case("rbac.create=false", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"])]
 #[case("podDisruptionBudget.enabled=false", &["PodDisruptionBudget"])]
 #[case("replicas=1", &["PodDisruptionBudget"])]
@@ -103,19 +92,11 @@ fn without_the_webhook_nothing_speaks_of_it() {
     let objects = render(&["webhook.enabled=false"]);
     assert!(args(&objects).contains(&"--no-webhook"));
     assert!(!args(&objects).iter().any(|arg| arg.starts_with("--webhook")));
-    let ports: Vec<_> = container(&objects)["ports"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|port| &port["name"])
-        .collect();
+    let ports: Vec<_> =
+        container(&objects)["ports"].as_array().unwrap().iter().map(|port| &port["name"]).collect();
     assert_eq!(ports, ["metrics"]);
     assert_eq!(all(&objects, "Service").len(), 1);
-    assert!(
-        !the(&objects, "ClusterRole")
-            .to_string()
-            .contains("webhookconfigurations")
-    );
+    assert!(!the(&objects, "ClusterRole").to_string().contains("webhookconfigurations"));
     assert!(!the(&objects, "Role").to_string().contains("secrets"));
 }
 
@@ -132,8 +113,17 @@ fn a_wrong_value_is_refused(#[case] set: &str) {
     let output = helm::run("template", &["redisoperator", helm::CHART, "--set-json", set]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{set} was accepted");
+    assert!(errors.contains("values don't meet the specifications of the schema"), "{errors}");
+}
+
+#[test]
+fn a_service_account_of_ones_own_has_a_name() {
+    let set = "serviceAccount.create=false";
+    let output = helm::run("template", &["redisoperator", helm::CHART, "--set-json", set]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{set} was accepted");
     assert!(
-        errors.contains("values don't meet the specifications of the schema"),
+        errors.contains("serviceAccount.create is false: name an existing one in serviceAccount.name"),
         "{errors}"
     );
 }
@@ -160,15 +150,8 @@ fn compare_keys(path: &str, values: &Value, schema: &Value) {
     }
     for (key, part) in properties {
         // An empty map is a Kubernetes type that the user fills.
-        assert!(
-            values.contains_key(key) || is_kubernetes_type(path),
-            "{path}.{key} is not in values.yaml"
-        );
-        compare_keys(
-            &format!("{path}.{key}"),
-            values.get(key).unwrap_or(&Value::Null),
-            part,
-        );
+        assert!(values.contains_key(key) || is_kubernetes_type(path), "{path}.{key} is not in values.yaml");
+        compare_keys(&format!("{path}.{key}"), values.get(key).unwrap_or(&Value::Null), part);
     }
 }
 

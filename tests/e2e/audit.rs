@@ -36,8 +36,7 @@ impl Position {
             return calls;
         }
         let mut file = File::open(path()).expect("the audit log");
-        file.seek(SeekFrom::Start(self.0))
-            .expect("a place in the audit log");
+        file.seek(SeekFrom::Start(self.0)).expect("a place in the audit log");
         let user = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}");
         let mut seen = BTreeSet::new();
         for line in BufReader::new(file).lines() {

@@ -57,17 +57,11 @@ async fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| !argument.starts_with('-'))
-        .collect();
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let chosen = all()
         .into_iter()
         .filter(|story| wanted.is_empty() || wanted.iter().any(|part| story.name.contains(part.as_str())))
         .collect();
-    if runner::run(chosen).await {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if runner::run(chosen).await { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -39,11 +39,7 @@ pub(crate) fn is_local_cluster() -> bool {
 
 /// Images for servers and exporters. The local cluster cannot pull: it has those of the tests.
 pub(crate) fn image_flags() -> &'static [&'static str] {
-    if is_local_cluster() {
-        &["redisImage=redis:7.0.15", "exporterImage=stand-in-exporter:1.0"]
-    } else {
-        &[]
-    }
+    if is_local_cluster() { &["redisImage=redis:7.0.15", "exporterImage=stand-in-exporter:1.0"] } else { &[] }
 }
 
 /// Refuses a cluster where the tests would disturb another operator, or delete what is not theirs.
@@ -101,10 +97,7 @@ pub(crate) async fn upgrade(more: &[&str]) {
 async fn helm_release(verb: &str, more: &[&str]) {
     let image = image();
     let (repository, tag) = image.rsplit_once(':').expect("an image with a tag");
-    let (repository, tag) = (
-        format!("image.repository={repository}"),
-        format!("image.tag={tag}"),
-    );
+    let (repository, tag) = (format!("image.repository={repository}"), format!("image.tag={tag}"));
     let mut arguments = vec![verb, RELEASE, CHART, "--namespace", NAMESPACE];
     for value in [repository.as_str(), &tag].iter().chain(image_flags()) {
         arguments.extend(["--set", value]);
@@ -116,28 +109,12 @@ async fn helm_release(verb: &str, more: &[&str]) {
 /// Waits until the Deployment is wholly of its newest version.
 pub(crate) async fn rolled_out(namespace: &str) {
     let deployment = format!("deployment/{RELEASE}");
-    kubectl(&[
-        "--namespace",
-        namespace,
-        "rollout",
-        "status",
-        &deployment,
-        "--timeout=60s",
-    ])
-    .await;
+    kubectl(&["--namespace", namespace, "rollout", "status", &deployment, "--timeout=60s"]).await;
 }
 
 /// Removes the release, if it is there. The CRD stays.
 pub(crate) async fn uninstall() {
-    helm(&[
-        "uninstall",
-        RELEASE,
-        "--namespace",
-        NAMESPACE,
-        "--ignore-not-found",
-        "--wait",
-    ])
-    .await;
+    helm(&["uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait"]).await;
 }
 
 /// Changes the number of replicas and waits until there are so many.
@@ -147,14 +124,10 @@ pub(crate) async fn scale(client: &Client, replicas: usize) {
     if replicas > 0 {
         rolled_out(NAMESPACE).await;
     }
-    until(
-        &format!("{replicas} operators"),
-        Duration::from_secs(60),
-        async || {
-            let pods = pods(client).await;
-            ensure(pods.len() == replicas, || pods.join(", "))
-        },
-    )
+    until(&format!("{replicas} operators"), Duration::from_secs(60), async || {
+        let pods = pods(client).await;
+        ensure(pods.len() == replicas, || pods.join(", "))
+    })
     .await;
 }
 
@@ -178,9 +151,7 @@ pub(crate) async fn leader(client: &Client) -> String {
     let limit = Duration::from_secs(30);
     until("an operator leads", limit, async || {
         let (holder, pods) = (holder(client).await, pods(client).await);
-        ensure(pods.contains(&holder), || {
-            format!("holder {holder:?} of {}", pods.join(", "))
-        })?;
+        ensure(pods.contains(&holder), || format!("holder {holder:?} of {}", pods.join(", ")))?;
         Ok(holder)
     })
     .await
@@ -201,10 +172,9 @@ pub(crate) async fn logs() -> String {
 
 /// Prints the operator's pods and the end of their logs.
 pub(crate) async fn dump() {
-    for arguments in [
-        &["get", "pods,leases", "--output=wide"][..],
-        &["logs", "--selector", PODS, "--tail=30", "--prefix"],
-    ] {
+    for arguments in
+        [&["get", "pods,leases", "--output=wide"][..], &["logs", "--selector", PODS, "--tail=30", "--prefix"]]
+    {
         let said = shell::run("kubectl", &[&["--namespace", NAMESPACE], arguments].concat(), "").await;
         println!("{}{}", said.out, said.err);
     }

@@ -41,9 +41,7 @@ pub(crate) fn cost() -> Cost {
 /// In a pod, that is: with a webhook.
 fn runs_the_operator(command_line: &str) -> bool {
     let mut words = command_line.split('\0');
-    words
-        .next()
-        .is_some_and(|program| program.ends_with("redis-operator"))
+    words.next().is_some_and(|program| program.ends_with("redis-operator"))
         && words.any(|word| word.starts_with("--webhook-service"))
 }
 

@@ -35,11 +35,7 @@ impl Story {
     where
         F: Future<Output = ()> + 'static,
     {
-        Self {
-            name,
-            when,
-            play: Box::new(move |stage| Box::pin(play(stage))),
-        }
+        Self { name, when, play: Box::new(move |stage| Box::pin(play(stage))) }
     }
 }
 
@@ -63,9 +59,8 @@ pub(crate) async fn run(stories: Vec<Story>) -> bool {
     stage::remove_leftovers(&client).await;
     operator::install(&client).await;
 
-    let (together, alone): (Vec<_>, Vec<_>) = stories
-        .into_iter()
-        .partition(|story| story.when == When::Together);
+    let (together, alone): (Vec<_>, Vec<_>) =
+        stories.into_iter().partition(|story| story.when == When::Together);
     let gate = Semaphore::new(AT_ONCE);
     let mut outcomes = join_all(together.iter().map(|story| async {
         let _turn = gate.acquire().await;
@@ -92,11 +87,7 @@ async fn play(client: &Client, story: &Story) -> Outcome {
         stage.say("FAILED; this is the state");
         stage.dump().await;
     }
-    Outcome {
-        name: story.name,
-        took,
-        good,
-    }
+    Outcome { name: story.name, took, good }
 }
 
 fn sum_up(outcomes: &[Outcome], took: Duration) -> bool {

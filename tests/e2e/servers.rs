@@ -56,10 +56,7 @@ impl Server {
     /// One command's reply; the error in words.
     pub(crate) async fn ask(&self, command: &[&str]) -> Result<Reply, String> {
         let peer = Peer {
-            address: Address {
-                host: self.ip.clone(),
-                port: self.port,
-            },
+            address: Address { host: self.ip.clone(), port: self.port },
             incarnation: self.uid.clone(),
             password: self.password.clone().map(Password::new),
         };
@@ -69,28 +66,20 @@ impl Server {
 
     /// The same server, asked with a password.
     pub(crate) fn with_password(&self, password: &str) -> Self {
-        Self {
-            password: Some(password.to_owned()),
-            ..self.clone()
-        }
+        Self { password: Some(password.to_owned()), ..self.clone() }
     }
 
     /// A section of `INFO`, its lines as names and values.
     pub(crate) async fn info(&self, section: &str) -> Result<BTreeMap<String, String>, String> {
         let text = text(&self.ask(&["INFO", section]).await?);
         let pairs = text.lines().filter_map(|line| line.split_once(':'));
-        Ok(pairs
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect())
+        Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 
     /// A setting of a redis server.
     pub(crate) async fn setting(&self, name: &str) -> Result<String, String> {
         let shown = flat(&self.ask(&["CONFIG", "GET", name]).await?);
-        shown
-            .get(name)
-            .cloned()
-            .ok_or_else(|| format!("{}: no setting {name}", self.pod))
+        shown.get(name).cloned().ok_or_else(|| format!("{}: no setting {name}", self.pod))
     }
 
     /// What a Sentinel says of the master.
@@ -103,10 +92,7 @@ impl Server {
         if self.port == SENTINEL_PORT {
             return events(&stage.kubectl(&["logs", &self.pod]).await);
         }
-        let stats = self
-            .info("commandstats")
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        let stats = self.info("commandstats").await.unwrap_or_else(|error| panic!("{error}"));
         let calls = |value: &str| value.strip_prefix("calls=")?.split(',').next()?.parse().ok();
         let changes = stats.iter().filter_map(|(key, value)| {
             let command = key.strip_prefix("cmdstat_")?;
@@ -118,20 +104,14 @@ impl Server {
 
     /// How often this server had this change since its start.
     pub(crate) async fn count(&self, stage: &Stage, change: &str) -> u64 {
-        assert!(
-            CHANGING.contains(&change) || CHANGED.contains(&change),
-            "{change} is not counted"
-        );
+        assert!(CHANGING.contains(&change) || CHANGED.contains(&change), "{change} is not counted");
         self.changes(stage).await.get(change).copied().unwrap_or(0)
     }
 }
 
 /// Changes in a Sentinel's log.
 fn events(log: &str) -> BTreeMap<String, u64> {
-    assert!(
-        log.contains("+monitor master mymaster"),
-        "a Sentinel's log without its start: {log}"
-    );
+    assert!(log.contains("+monitor master mymaster"), "a Sentinel's log without its start: {log}");
     let mut counts = BTreeMap::new();
     let words = log.lines().flat_map(str::split_whitespace);
     for event in words.filter(|word| CHANGED.contains(word)) {
@@ -153,14 +133,8 @@ pub(crate) async fn sentinels(stage: &Stage, name: &str) -> Vec<Server> {
 async fn of(stage: &Stage, name: &str, component: &str, port: u16) -> Vec<Server> {
     let api: Api<Pod> = Api::namespaced(stage.client.clone(), &stage.namespace);
     let labels = format!("app.kubernetes.io/name={name},component={component}");
-    let pods = api
-        .list(&ListParams::default().labels(&labels))
-        .await
-        .expect("pods");
-    let running = pods
-        .items
-        .into_iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let pods = api.list(&ListParams::default().labels(&labels)).await.expect("pods");
+    let running = pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
     let mut servers: Vec<_> = running
         .filter_map(|pod| {
             Some(Server {
@@ -184,9 +158,7 @@ pub(crate) async fn agreed(
     count: usize,
 ) -> Result<Server, String> {
     let sentinels = sentinels(stage, name).await;
-    ensure(sentinels.len() == count, || {
-        format!("{} Sentinels", sentinels.len())
-    })?;
+    ensure(sentinels.len() == count, || format!("{} Sentinels", sentinels.len()))?;
     let mut address = None;
     for sentinel in &sentinels {
         let master = sentinel.master().await?;
@@ -209,9 +181,7 @@ pub(crate) async fn agreed(
         .iter()
         .filter(|(key, value)| key.starts_with("slave") && value.contains("state=online"))
         .count();
-    ensure(online == replicas, || {
-        format!("{online} replicas are online: {replication:?}")
-    })?;
+    ensure(online == replicas, || format!("{online} replicas are online: {replication:?}"))?;
     Ok(master.clone())
 }
 
@@ -234,10 +204,7 @@ pub(crate) async fn through_sentinel(
     let wanted = "mymaster".to_owned();
     let client = SentinelClient::build(addresses, wanted, Some(node), SentinelServerType::Master);
     let mut client = client.map_err(|error| error.to_string())?;
-    client
-        .get_async_connection()
-        .await
-        .map_err(|error| error.to_string())
+    client.get_async_connection().await.map_err(|error| error.to_string())
 }
 
 /// Sets a key through Sentinel, and waits until two replicas have it.
@@ -281,8 +248,5 @@ fn flat(reply: &Reply) -> BTreeMap<String, String> {
     let Reply::List(items) = reply else {
         return BTreeMap::new();
     };
-    items
-        .chunks(2)
-        .filter_map(|pair| Some((text(pair.first()?), text(pair.get(1)?))))
-        .collect()
+    items.chunks(2).filter_map(|pair| Some((text(pair.first()?), text(pair.get(1)?)))).collect()
 }

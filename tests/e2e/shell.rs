@@ -49,13 +49,7 @@ pub(crate) async fn run(program: &str, arguments: &[&str], input: &str) -> Said 
 /// The output of a command that has to succeed.
 pub(crate) async fn good(program: &str, arguments: &[&str], input: &str) -> String {
     let said = run(program, arguments, input).await;
-    assert!(
-        said.good,
-        "{program} {}:\n{}{}",
-        arguments.join(" "),
-        said.out,
-        said.err
-    );
+    assert!(said.good, "{program} {}:\n{}{}", arguments.join(" "), said.out, said.err);
     said.out
 }
 

@@ -32,19 +32,9 @@ impl Stage {
     pub(crate) async fn open(client: Client, name: &'static str) -> Self {
         let namespace = format!("{PREFIX}{name}");
         shell::kubectl(&["create", "namespace", &namespace]).await;
-        shell::kubectl(&[
-            "label",
-            "namespace",
-            &namespace,
-            "pod-security.kubernetes.io/enforce=restricted",
-        ])
-        .await;
-        let stage = Self {
-            client,
-            namespace,
-            name,
-            began: Instant::now(),
-        };
+        shell::kubectl(&["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"])
+            .await;
+        let stage = Self { client, namespace, name, began: Instant::now() };
         stage.say("begins");
         stage
     }
@@ -59,12 +49,7 @@ impl Stage {
 
     /// Prints a line of this story.
     pub(crate) fn say(&self, text: impl AsRef<str>) {
-        println!(
-            "[{} {:.1} s] {}",
-            self.name,
-            self.began.elapsed().as_secs_f64(),
-            text.as_ref()
-        );
+        println!("[{} {:.1} s] {}", self.name, self.began.elapsed().as_secs_f64(), text.as_ref());
     }
 
     /// The output of a kubectl command in this namespace that has to succeed.
@@ -91,9 +76,7 @@ impl Stage {
 
     /// Objects as the API server has them.
     pub(crate) async fn get(&self, arguments: &[&str]) -> Value {
-        let text = self
-            .kubectl(&[&["get", "--output=json"], arguments].concat())
-            .await;
+        let text = self.kubectl(&[&["get", "--output=json"], arguments].concat()).await;
         serde_json::from_str(&text).expect("JSON")
     }
 
@@ -112,16 +95,14 @@ impl Stage {
     /// `kubectl patch` of a `RedisFailover`'s spec. Returns its new generation.
     pub(crate) async fn patch(&self, name: &str, spec: Value) -> i64 {
         let body = json!({"spec": spec}).to_string();
-        self.kubectl(&["patch", "rf", name, "--type=merge", "--patch", &body])
-            .await;
+        self.kubectl(&["patch", "rf", name, "--type=merge", "--patch", &body]).await;
         self.rf(name).await.metadata.generation.expect("a generation")
     }
 
     /// Waits for the condition as a user does.
     pub(crate) async fn ready(&self, name: &str) {
         let (object, limit) = (format!("rf/{name}"), format!("--timeout={}s", READY.as_secs()));
-        self.kubectl(&["wait", "--for=condition=Ready", &object, &limit])
-            .await;
+        self.kubectl(&["wait", "--for=condition=Ready", &object, &limit]).await;
     }
 
     /// Waits until the status speaks of this generation and says `Ready`.
@@ -141,9 +122,7 @@ impl Stage {
     /// The object as it is now.
     pub(crate) async fn rf(&self, name: &str) -> RedisFailover {
         let api: Api<RedisFailover> = Api::namespaced(self.client.clone(), &self.namespace);
-        api.get(name)
-            .await
-            .unwrap_or_else(|error| panic!("rf/{name}: {error}"))
+        api.get(name).await.unwrap_or_else(|error| panic!("rf/{name}: {error}"))
     }
 
     /// Prints what helps to understand a failure.
@@ -177,10 +156,7 @@ pub(crate) fn condition(object: &RedisFailover, kind: &str) -> Option<(String, S
 pub(crate) async fn remove_leftovers(client: &Client) {
     let api: Api<Namespace> = Api::all(client.clone());
     let ours = async || {
-        let all = api
-            .list(&kube::api::ListParams::default())
-            .await
-            .expect("namespaces");
+        let all = api.list(&kube::api::ListParams::default()).await.expect("namespaces");
         let names = all.items.iter().map(ResourceExt::name_any);
         names.filter(|name| name.starts_with(PREFIX)).collect::<Vec<_>>()
     };

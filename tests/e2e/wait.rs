@@ -16,10 +16,9 @@ pub(crate) async fn until<T>(
     loop {
         match probe().await {
             Ok(value) => return (value, began.elapsed()),
-            Err(state) => assert!(
-                began.elapsed() < limit,
-                "{what}: not within {limit:?}; last state: {state}"
-            ),
+            Err(state) => {
+                assert!(began.elapsed() < limit, "{what}: not within {limit:?}; last state: {state}")
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -23,11 +23,7 @@ pub(crate) fn run(subcommand: &str, args: &[&str]) -> Output {
 pub(crate) fn template(args: &[&str]) -> String {
     let output = run("template", args);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "helm template {}: {errors}",
-        args.join(" ")
-    );
+    assert!(output.status.success(), "helm template {}: {errors}", args.join(" "));
     String::from_utf8(output.stdout).expect("helm prints UTF-8")
 }
 

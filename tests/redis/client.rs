@@ -10,16 +10,12 @@ use crate::support::processes::{free_port, wait_until};
 use crate::support::scripted::{Answer, Scripted};
 
 /// Deadlines of tests that run into them.
-const SHORT: Deadlines = Deadlines {
-    connect: Duration::from_millis(200),
-    response: Duration::from_millis(200),
-};
+const SHORT: Deadlines =
+    Deadlines { connect: Duration::from_millis(200), response: Duration::from_millis(200) };
 
 #[tokio::test]
 async fn nobody_listens() {
-    let result = Client::new(SHORT)
-        .ask(&peer("127.0.0.1", free_port(), "a", None), &["PING"])
-        .await;
+    let result = Client::new(SHORT).ask(&peer("127.0.0.1", free_port(), "a", None), &["PING"]).await;
     assert_eq!(result, Err(Error::Refused));
 }
 
@@ -31,10 +27,7 @@ async fn bad_answers_are_typed_and_the_next_command_connects_anew() {
         (Answer::Bytes(long), "ConnectionTimedOut"),
         (Answer::ThenClose(""), "ConnectionLost"),
         (Answer::ThenClose(long), "ConnectionLost"),
-        (
-            Answer::Bytes("HTTP/1.1 400 Bad Request\r\n\r\n"),
-            "UnreadableAnswer",
-        ),
+        (Answer::Bytes("HTTP/1.1 400 Bad Request\r\n\r\n"), "UnreadableAnswer"),
     ];
     for (answer, reason) in cases {
         let scripted = Scripted::start(move |command| match command {
@@ -78,17 +71,10 @@ async fn nothing_is_sent_on_connecting_but_the_password() {
     })
     .await;
     let client = Client::new(SHORT);
-    let ask = async |password| {
-        client
-            .ask(&peer("127.0.0.1", scripted.port, "a", password), &["PING"])
-            .await
-    };
+    let ask = async |password| client.ask(&peer("127.0.0.1", scripted.port, "a", password), &["PING"]).await;
     assert_eq!(ask(Some("right")).await, Ok(text("OK")));
     assert_eq!(ask(None).await, Ok(text("OK")));
-    assert_eq!(
-        ask(Some("wrong")).await,
-        Err(Error::Server("ERR unexpected".into()))
-    );
+    assert_eq!(ask(Some("wrong")).await, Err(Error::Server("ERR unexpected".into())));
 }
 
 #[tokio::test]
@@ -96,23 +82,11 @@ async fn a_server_that_hangs_while_connecting_is_given_up() {
     let scripted = Scripted::start(|_| Answer::Nothing).await;
     let client = Client::new(SHORT);
     let start = Instant::now();
-    let asks = (0..20).map(async |_| {
-        client
-            .ask(&peer("127.0.0.1", scripted.port, "a", Some("p")), &["PING"])
-            .await
-    });
-    assert!(
-        join_all(asks)
-            .await
-            .iter()
-            .all(|result| *result == Err(Error::Timeout))
-    );
+    let asks =
+        (0..20).map(async |_| client.ask(&peer("127.0.0.1", scripted.port, "a", Some("p")), &["PING"]).await);
+    assert!(join_all(asks).await.iter().all(|result| *result == Err(Error::Timeout)));
     assert_eq!(scripted.accepted(), 1, "all who ask at once share one attempt");
-    assert!(
-        start.elapsed() < SHORT.connect * 5,
-        "and its deadline: {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < SHORT.connect * 5, "and its deadline: {:?}", start.elapsed());
     assert_eq!(client.connections(), 0);
 }
 
@@ -121,13 +95,7 @@ async fn connections_are_shared_replaced_and_closed() {
     let scripted = Scripted::start(|_| Answer::Bytes("+PONG\r\n")).await;
     let client = Client::new(Deadlines::default());
     let ask = async |incarnation, password| {
-        client
-            .ask(
-                &peer("127.0.0.1", scripted.port, incarnation, password),
-                &["PING"],
-            )
-            .await
-            .unwrap()
+        client.ask(&peer("127.0.0.1", scripted.port, incarnation, password), &["PING"]).await.unwrap()
     };
     let open = async |count| {
         wait_until("open connections", PATIENCE, async || match scripted.open() {
@@ -153,14 +121,9 @@ async fn connections_are_shared_replaced_and_closed() {
 
 #[tokio::test]
 async fn one_hanging_server_does_not_delay_the_others() {
-    let [hanging, good] = [
-        Scripted::start(|_| Answer::Nothing).await,
-        Scripted::start(|_| Answer::Bytes("+PONG\r\n")).await,
-    ];
-    let client = Client::new(Deadlines {
-        response: Duration::from_secs(60),
-        ..SHORT
-    });
+    let [hanging, good] =
+        [Scripted::start(|_| Answer::Nothing).await, Scripted::start(|_| Answer::Bytes("+PONG\r\n")).await];
+    let client = Client::new(Deadlines { response: Duration::from_secs(60), ..SHORT });
     let [stuck, alive] = [&hanging, &good].map(|scripted| peer("127.0.0.1", scripted.port, "a", None));
     tokio::select! {
         _ = client.ask(&stuck, &["PING"]) => panic!("it hangs"),

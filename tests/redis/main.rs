@@ -21,16 +21,9 @@ mod common {
     pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
     pub(crate) fn peer(host: &str, port: u16, incarnation: &str, password: Option<&str>) -> Peer {
-        let address = Address {
-            host: host.to_owned(),
-            port,
-        };
+        let address = Address { host: host.to_owned(), port };
         let password = password.map(|text| Password::new(text.to_owned()));
-        Peer {
-            address,
-            incarnation: incarnation.to_owned(),
-            password,
-        }
+        Peer { address, incarnation: incarnation.to_owned(), password }
     }
 
     pub(crate) fn text(text: &str) -> Reply {

@@ -31,22 +31,14 @@ async fn tell(client: &Client, server: &Server, command: &[&str]) -> Reply {
 
 async fn answers(client: &Client, server: &Server) {
     wait_until(&format!("{} answers", server.ip), PATIENCE, async || {
-        client
-            .ask(&at(server, None), &["PING"])
-            .await
-            .map_err(|error| format!("{error}\n{}", server.log()))
+        client.ask(&at(server, None), &["PING"]).await.map_err(|error| format!("{error}\n{}", server.log()))
     })
     .await;
 }
 
 fn valid(port: u16, settings: &[&str]) -> Valid {
-    let config = settings
-        .iter()
-        .map(|key| Directive {
-            key: (*key).to_owned(),
-            value: String::new(),
-        })
-        .collect();
+    let config =
+        settings.iter().map(|key| Directive { key: (*key).to_owned(), value: String::new() }).collect();
     Valid {
         identity: Identity::default(),
         redis: Redis {
@@ -59,12 +51,7 @@ fn valid(port: u16, settings: &[&str]) -> Valid {
             grace_seconds: 30,
             pod: PodSpec::default(),
         },
-        sentinel: Sentinel {
-            replicas: 3,
-            config: Vec::new(),
-            config_copy: None,
-            pod: PodSpec::default(),
-        },
+        sentinel: Sentinel { replicas: 3, config: Vec::new(), config_copy: None, pod: PodSpec::default() },
         auth_secret: None,
         child_labels: BTreeMap::new(),
     }
@@ -79,11 +66,7 @@ fn pod(component: &str, ordinal: usize, ip: &str) -> Arc<Pod> {
 }
 
 fn pods_of(component: &str, servers: &[Server]) -> Vec<Arc<Pod>> {
-    servers
-        .iter()
-        .enumerate()
-        .map(|(ordinal, server)| pod(component, ordinal, &server.ip))
-        .collect()
+    servers.iter().enumerate().map(|(ordinal, server)| pod(component, ordinal, &server.ip)).collect()
 }
 
 /// Looks until what is seen is as wanted; `Err` of the judgement is what is printed when it never is.
@@ -123,27 +106,12 @@ async fn the_life_of_a_replica() {
 
     let seen = look().await;
     let fresh = server(&seen, 1).unwrap();
-    let source = Address {
-        host: dead.clone(),
-        port,
-    };
-    assert_eq!(
-        fresh.role,
-        Role::Replica {
-            source,
-            link_up: false,
-            syncing: false
-        }
-    );
+    let source = Address { host: dead.clone(), port };
+    assert_eq!(fresh.role, Role::Replica { source, link_up: false, syncing: false });
     assert_eq!((fresh.offset, fresh.keys), (0, 0), "it never synced");
 
     tell(&client, &servers[0], &["SET", "a", "1"]).await;
-    tell(
-        &client,
-        &servers[1],
-        &["REPLICAOF", &servers[0].ip, &port.to_string()],
-    )
-    .await;
+    tell(&client, &servers[1], &["REPLICAOF", &servers[0].ip, &port.to_string()]).await;
     let (master, replica) = see("the replica is in sync", look, |seen| {
         let (master, replica) = (server(seen, 0)?, server(seen, 1)?);
         let online = matches!(&master.role, Role::Master { replicas } if replicas.iter().any(|link| link.online && link.offset > 1));
@@ -152,30 +120,18 @@ async fn the_life_of_a_replica() {
     .await;
     assert_eq!((master.keys, replica.keys), (1, 1));
     assert_eq!(master.replication_id, replica.replication_id);
-    let Role::Master { replicas } = master.role else {
-        panic!("{master:?}")
-    };
-    assert_eq!(
-        replicas[0].address,
-        Address {
-            host: servers[1].ip.clone(),
-            port
-        }
-    );
+    let Role::Master { replicas } = master.role else { panic!("{master:?}") };
+    assert_eq!(replicas[0].address, Address { host: servers[1].ip.clone(), port });
 
     servers[0].kill();
-    let orphan = see("the link is lost", look, |seen| {
-        server(seen, 1).filter(|facts| !link_up(facts)).cloned()
-    })
-    .await;
+    let orphan =
+        see("the link is lost", look, |seen| server(seen, 1).filter(|facts| !link_up(facts)).cloned()).await;
     assert!(orphan.offset >= replica.offset, "{orphan:?}");
     assert_eq!(look().await.redis[0].server, Err(Silence::Failed(Error::Refused)));
 
     tell(&client, &servers[1], &["REPLICAOF", "NO", "ONE"]).await;
-    let promoted = see("promotion", look, |seen| {
-        server(seen, 1).filter(|facts| is_master(facts)).cloned()
-    })
-    .await;
+    let promoted =
+        see("promotion", look, |seen| server(seen, 1).filter(|facts| is_master(facts)).cloned()).await;
     assert_eq!(promoted.second_replication_id, replica.replication_id);
     assert!(promoted.offset >= orphan.offset, "{promoted:?}");
 
@@ -185,10 +141,7 @@ async fn the_life_of_a_replica() {
     let restarted = see("the restart", look, |seen| server(seen, 1).cloned()).await;
     assert_ne!(restarted.run_id, promoted.run_id);
     assert_eq!(restarted.keys, 1, "loaded from disk");
-    assert!(
-        !link_up(&restarted) && !is_master(&restarted),
-        "as its arguments say: {restarted:?}"
-    );
+    assert!(!link_up(&restarted) && !is_master(&restarted), "as its arguments say: {restarted:?}");
 }
 
 #[tokio::test]
@@ -198,11 +151,9 @@ async fn a_death_is_seen_at_once_and_a_restart_after_it() {
     answers(&client, &server).await;
     server.kill();
     let start = Instant::now();
-    wait_until("refusal", PATIENCE, async || {
-        match client.ask(&at(&server, None), &["PING"]).await {
-            Err(Error::Refused) => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    wait_until("refusal", PATIENCE, async || match client.ask(&at(&server, None), &["PING"]).await {
+        Err(Error::Refused) => Ok(()),
+        other => Err(format!("{other:?}")),
     })
     .await;
     println!("refused {:?} after the death", start.elapsed());
@@ -215,30 +166,16 @@ async fn settings_are_read_as_they_are_now() {
     let client = Client::new(Deadlines::default());
     let server_0 = Server::redis(&loopback(), free_port(), &["--save", "900", "1"]);
     answers(&client, &server_0).await;
-    let valid = valid(
-        server_0.port,
-        &["save", "maxmemory", "slowlog-max-len", "no-such-setting"],
-    );
+    let valid = valid(server_0.port, &["save", "maxmemory", "slowlog-max-len", "no-such-setting"]);
     let pods = [pod("redis", 0, &server_0.ip)];
-    let config = async || {
-        server(&observe(&client, &valid, &pods, None).await, 0)
-            .unwrap()
-            .config
-            .clone()
-    };
+    let config = async || server(&observe(&client, &valid, &pods, None).await, 0).unwrap().config.clone();
 
     let settings = |save: &str, memory: &str| {
         let entries = [("save", save), ("maxmemory", memory), ("slowlog-max-len", "128")];
-        entries
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into()
+        entries.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     };
     let expected: BTreeMap<String, String> = settings("900 1", "0");
-    assert_eq!(
-        config().await,
-        expected,
-        "and nothing for the setting that it does not know"
-    );
+    assert_eq!(config().await, expected, "and nothing for the setting that it does not know");
     tell(&client, &server_0, &["CONFIG", "SET", "maxmemory", "100mb"]).await;
     tell(&client, &server_0, &["CONFIG", "SET", "save", ""]).await;
     assert_eq!(config().await, settings("", "104857600"));
@@ -257,24 +194,11 @@ async fn passwords() {
     assert_eq!(ask(Some("wrong")).await, Err(Error::Auth));
     assert_eq!(ask(Some("right \" one")).await, Ok(text("PONG")));
     let set = ["CONFIG", "SET", "requirepass", ""];
-    client
-        .ask(&at(&server_0, Some("right \" one")), &set)
-        .await
-        .unwrap();
+    client.ask(&at(&server_0, Some("right \" one")), &set).await.unwrap();
     assert_eq!(ask(None).await, Ok(text("PONG")));
-    assert_eq!(
-        ask(Some("other")).await,
-        Err(Error::Auth),
-        "a password that is not wanted"
-    );
+    assert_eq!(ask(Some("other")).await, Err(Error::Auth), "a password that is not wanted");
 
-    let seen = observe(
-        &client,
-        &valid(server_0.port, &[]),
-        &[pod("redis", 0, &server_0.ip)],
-        None,
-    )
-    .await;
+    let seen = observe(&client, &valid(server_0.port, &[]), &[pod("redis", 0, &server_0.ip)], None).await;
     assert!(server(&seen, 0).is_some(), "{seen:?}");
 }
 
@@ -297,9 +221,8 @@ async fn sentinels_tell_what_they_monitor() {
         "sentinel monitor mymaster {} {port} 2\nsentinel down-after-milliseconds mymaster 4321",
         master.ip
     );
-    let mut sentinels: Vec<Server> = (0..3)
-        .map(|_| Server::sentinel(&loopback(), SENTINEL_PORT, &monitor))
-        .collect();
+    let mut sentinels: Vec<Server> =
+        (0..3).map(|_| Server::sentinel(&loopback(), SENTINEL_PORT, &monitor)).collect();
     sentinels.push(Server::sentinel(&loopback(), SENTINEL_PORT, ""));
     let (valid, pods) = (valid(port, &[]), pods_of("sentinel", &sentinels));
 
@@ -341,13 +264,8 @@ async fn a_look_at_many_servers() {
     let client = Client::new(Deadlines::default());
     let server_0 = Server::redis(&loopback(), free_port(), &["--bind", "0.0.0.0"]);
     answers(&client, &server_0).await;
-    let valid = valid(
-        server_0.port,
-        &["save", "maxmemory", "slowlog-max-len", "timeout"],
-    );
-    let pods: Vec<_> = (0..72)
-        .map(|ordinal| pod("redis", ordinal, &loopback()))
-        .collect();
+    let valid = valid(server_0.port, &["save", "maxmemory", "slowlog-max-len", "timeout"]);
+    let pods: Vec<_> = (0..72).map(|ordinal| pod("redis", ordinal, &loopback())).collect();
     observe(&client, &valid, &pods, None).await;
     let (start, before) = (Instant::now(), cpu_milliseconds());
     for _ in 0..20 {

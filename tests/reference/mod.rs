@@ -16,16 +16,10 @@ pub(crate) fn command_line() -> String {
     for subcommand in command.get_subcommands() {
         let (visible, hidden): (Vec<_>, Vec<_>) =
             subcommand.get_arguments().partition(|arg| !arg.is_hide_set());
-        line(
-            &mut page,
-            &format!("\n## redis-operator {}\n", subcommand.get_name()),
-        );
+        line(&mut page, &format!("\n## redis-operator {}\n", subcommand.get_name()));
         line(&mut page, &sentence(subcommand.get_about()));
         if !visible.is_empty() {
-            line(
-                &mut page,
-                "\n| argument | default | variable | meaning |\n|---|---|---|---|",
-            );
+            line(&mut page, "\n| argument | default | variable | meaning |\n|---|---|---|---|");
         }
         for arg in visible {
             line(&mut page, &argument(subcommand, arg));
@@ -51,11 +45,8 @@ fn argument(command: &Command, arg: &Arg) -> String {
             .unwrap_or_default()
             .to_owned(),
     };
-    let defaults: Vec<_> = arg
-        .get_default_values()
-        .iter()
-        .map(|value| code(&value.to_string_lossy()))
-        .collect();
+    let defaults: Vec<_> =
+        arg.get_default_values().iter().map(|value| code(&value.to_string_lossy())).collect();
     let variable = arg.get_env().map(|name| code(&name.to_string_lossy()));
     format!(
         "| {} | {} | {} | {} |",
@@ -72,42 +63,28 @@ fn meaning(arg: &Arg) -> String {
 
 /// clap takes the last full stop away.
 fn sentence(text: Option<&impl ToString>) -> String {
-    text.map(|text| format!("{}.", text.to_string().trim_end_matches('.')))
-        .unwrap_or_default()
+    text.map(|text| format!("{}.", text.to_string().trim_end_matches('.'))).unwrap_or_default()
 }
 
 /// The fields of spec and status that are the operator's own. What lies inside a type of Kubernetes is left out.
 pub(crate) fn fields() -> String {
     let crd = schema::crd();
     let version = crd.spec.versions.first().expect("a version");
-    let root = version
-        .schema
-        .as_ref()
-        .and_then(|schema| schema.open_api_v3_schema.as_ref());
+    let root = version.schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
     let root = root.expect("a schema");
     let mut page = format!(
         "# Fields of a {}\n\n`apiVersion: {}/{}`. A type in italics is one of Kubernetes; \
          `kubectl explain rf.spec --recursive` shows what is in it.\n",
         crd.spec.names.kind, crd.spec.group, version.name
     );
-    for (part, below) in [
-        ("spec", &["redis", "sentinel"][..]),
-        ("spec.redis", &[]),
-        ("spec.sentinel", &[]),
-        ("status", &[]),
-    ] {
-        let schema = part.split('.').fold(root, |schema, name| {
-            schema
-                .properties
-                .as_ref()
-                .and_then(|all| all.get(name))
-                .expect(part)
-        });
+    for (part, below) in
+        [("spec", &["redis", "sentinel"][..]), ("spec.redis", &[]), ("spec.sentinel", &[]), ("status", &[])]
+    {
+        let schema = part
+            .split('.')
+            .fold(root, |schema, name| schema.properties.as_ref().and_then(|all| all.get(name)).expect(part));
         let text = schema.description.as_deref().unwrap_or_default();
-        let _ = write!(
-            page,
-            "\n## {part}\n\n{text}\n\n| field | type | meaning |\n|---|---|---|\n"
-        );
+        let _ = write!(page, "\n## {part}\n\n{text}\n\n| field | type | meaning |\n|---|---|---|\n");
         rows(&mut page, "", schema, below);
     }
     page
@@ -147,17 +124,9 @@ fn type_of(field: &JSONSchemaProps) -> String {
         Some(name) => name.to_owned(),
         None => "object".to_owned(),
     };
-    let choices: Vec<_> = field
-        .enum_
-        .iter()
-        .flatten()
-        .filter_map(|choice| choice.0.as_str().map(code))
-        .collect();
-    if choices.is_empty() {
-        name
-    } else {
-        choices.join(", ")
-    }
+    let choices: Vec<_> =
+        field.enum_.iter().flatten().filter_map(|choice| choice.0.as_str().map(code)).collect();
+    if choices.is_empty() { name } else { choices.join(", ") }
 }
 
 fn code(text: &str) -> String {

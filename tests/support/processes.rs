@@ -22,11 +22,7 @@ pub(crate) fn loopback() -> String {
 
 /// A port that is free now on all addresses.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("0.0.0.0:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Asks until the answer is `Ok`, and panics with the last state when it takes longer than `limit`.
@@ -39,10 +35,9 @@ pub(crate) async fn wait_until<T>(
     loop {
         match probe().await {
             Ok(value) => return value,
-            Err(state) => assert!(
-                start.elapsed() < limit,
-                "{what}: not within {limit:?}; last state: {state}"
-            ),
+            Err(state) => {
+                assert!(start.elapsed() < limit, "{what}: not within {limit:?}; last state: {state}")
+            }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -62,11 +57,7 @@ impl Server {
     pub(crate) fn redis(ip: &str, port: u16, arguments: &[&str]) -> Self {
         let folder = new_folder(ip);
         let mut all: Vec<String> = vec!["--dir".into(), folder.display().to_string()];
-        for (name, value) in [
-            ("--bind", ip),
-            ("--port", &port.to_string()),
-            ("--replica-announce-ip", ip),
-        ] {
+        for (name, value) in [("--bind", ip), ("--port", &port.to_string()), ("--replica-announce-ip", ip)] {
             all.extend([name.to_owned(), value.to_owned()]);
         }
         all.extend(["--protected-mode", "no", "--repl-diskless-sync-delay", "0"].map(str::to_owned));
@@ -83,23 +74,12 @@ impl Server {
             "port {port}\nbind {ip}\ndir {dir}\nprotected-mode no\nsentinel announce-ip {ip}\n{lines}\n"
         );
         fs::write(&file, text).unwrap();
-        Self::start(
-            ip,
-            port,
-            folder,
-            vec![file.display().to_string(), "--sentinel".into()],
-        )
+        Self::start(ip, port, folder, vec![file.display().to_string(), "--sentinel".into()])
     }
 
     fn start(ip: &str, port: u16, folder: PathBuf, arguments: Vec<String>) -> Self {
         let child = spawn(&folder, &arguments);
-        Self {
-            ip: ip.to_owned(),
-            port,
-            folder,
-            arguments,
-            child,
-        }
+        Self { ip: ip.to_owned(), port, folder, arguments, child }
     }
 
     /// Kills the process as the kernel's memory killer does; its folder stays.
@@ -138,17 +118,9 @@ fn new_folder(ip: &str) -> PathBuf {
 
 fn spawn(folder: &std::path::Path, arguments: &[String]) -> Child {
     let binary = std::env::var(BINARY).unwrap_or_else(|_| "redis-server".to_owned());
-    let log = fs::File::options()
-        .create(true)
-        .append(true)
-        .open(folder.join("log"))
-        .unwrap();
+    let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
     let mut command = Command::new(&binary);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(log.try_clone().unwrap())
-        .stdout(log);
+    command.args(arguments).stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
     command.spawn().unwrap_or_else(|error| {
         panic!("cannot run {binary}: {error}. Install it (Debian: apt-get install redis-server) or name one with {BINARY}")
     })

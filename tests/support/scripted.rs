@@ -44,12 +44,7 @@ impl Scripted {
                 });
             }
         });
-        Self {
-            port,
-            accepted,
-            open,
-            task,
-        }
+        Self { port, accepted, open, task }
     }
 
     /// Connections so far.

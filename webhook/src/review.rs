@@ -109,29 +109,20 @@ impl Verdict {
     /// The change may happen as it is.
     #[must_use]
     pub fn allow() -> Self {
-        Self::Allow {
-            patch: None,
-            warnings: Vec::new(),
-        }
+        Self::Allow { patch: None, warnings: Vec::new() }
     }
 
     /// The change must not happen, for the reason given.
     #[must_use]
     pub fn deny(message: impl Into<String>) -> Self {
-        Self::Deny {
-            message: message.into(),
-            warnings: Vec::new(),
-        }
+        Self::Deny { message: message.into(), warnings: Vec::new() }
     }
 
     /// The same verdict with a patch. A denial has no use for one and stays as it is.
     #[must_use]
     pub fn with_patch(self, patch: Patch) -> Self {
         match self {
-            Self::Allow { warnings, .. } => Self::Allow {
-                patch: Some(patch),
-                warnings,
-            },
+            Self::Allow { warnings, .. } => Self::Allow { patch: Some(patch), warnings },
             denied @ Self::Deny { .. } => denied,
         }
     }
@@ -140,10 +131,7 @@ impl Verdict {
     #[must_use]
     pub(crate) fn without_patch(self) -> Self {
         match self {
-            Self::Allow { warnings, .. } => Self::Allow {
-                patch: None,
-                warnings,
-            },
+            Self::Allow { warnings, .. } => Self::Allow { patch: None, warnings },
             denied @ Self::Deny { .. } => denied,
         }
     }
@@ -250,10 +238,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, ReviewError> {
         Category::Syntax | Category::Eof | Category::Io => ReviewError::NotJson(error),
     })?;
     if review.api_version != API_VERSION || review.kind != KIND {
-        return Err(ReviewError::WrongType {
-            api_version: review.api_version,
-            kind: review.kind,
-        });
+        return Err(ReviewError::WrongType { api_version: review.api_version, kind: review.kind });
     }
     review.request.ok_or(ReviewError::NoRequest)
 }
@@ -309,19 +294,11 @@ pub(crate) fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewErro
             response.warnings = limit_warnings(warnings);
         }
         Verdict::Deny { message, warnings } => {
-            response.status = Some(Status {
-                code: 422,
-                reason: "Invalid",
-                message,
-            });
+            response.status = Some(Status { code: 422, reason: "Invalid", message });
             response.warnings = limit_warnings(warnings);
         }
     }
-    let review = OutgoingReview {
-        api_version: API_VERSION,
-        kind: KIND,
-        response,
-    };
+    let review = OutgoingReview { api_version: API_VERSION, kind: KIND, response };
     serde_json::to_vec(&review).map_err(ReviewError::Encode)
 }
 
@@ -332,19 +309,12 @@ fn limit_warnings(warnings: &[String]) -> Vec<String> {
         total += warning.chars().count();
         total < ALL_WARNINGS_CHARS
     };
-    warnings
-        .iter()
-        .map(|warning| one_short_line(warning))
-        .take_while(fits)
-        .collect()
+    warnings.iter().map(|warning| one_short_line(warning)).take_while(fits).collect()
 }
 
 fn one_short_line(text: &str) -> String {
-    let mut line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(WARNING_CHARS)
-        .collect();
+    let mut line: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WARNING_CHARS).collect();
     if text.chars().nth(WARNING_CHARS).is_some() {
         line.pop();
         line.push('…');

@@ -85,14 +85,9 @@ impl Endpoint {
         let endpoint = Arc::new(self);
         let outside_in = ServiceBuilder::new()
             .layer(middleware::from_fn_with_state(Arc::clone(&endpoint), record))
-            .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
-                panicked(panic.as_ref())
-            }))
+            .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panicked(panic.as_ref())))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-            .layer(TimeoutLayer::with_status_code(
-                StatusCode::REQUEST_TIMEOUT,
-                REQUEST_TIMEOUT,
-            ));
+            .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT));
         post(answer).layer(outside_in).with_state(endpoint)
     }
 }
@@ -120,28 +115,21 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Res
 }
 
 fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {
-    let value = http
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let value =
+        http.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
-        Err(ReviewError::ContentType {
-            found: value.to_owned(),
-        })
+        Err(ReviewError::ContentType { found: value.to_owned() })
     }
 }
 
 async fn read_body(http: HttpRequest) -> Result<Bytes, ReviewError> {
-    Bytes::from_request(http, &())
-        .await
-        .map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ReviewError::TooLarge,
-            _ => ReviewError::Body(rejection.body_text()),
-        })
+    Bytes::from_request(http, &()).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ReviewError::TooLarge,
+        _ => ReviewError::Body(rejection.body_text()),
+    })
 }
 
 fn log(path: &'static str, request: &Request, verdict: &Verdict) {
@@ -150,10 +138,7 @@ fn log(path: &'static str, request: &Request, verdict: &Verdict) {
     match verdict {
         Verdict::Allow { .. } => debug!(path, uid, kind, operation, namespace, name, "admission allowed"),
         Verdict::Deny { message, .. } => {
-            info!(
-                path,
-                uid, kind, operation, namespace, name, message, "admission denied"
-            );
+            info!(path, uid, kind, operation, namespace, name, message, "admission denied");
         }
     }
 }
@@ -161,30 +146,20 @@ fn log(path: &'static str, request: &Request, verdict: &Verdict) {
 impl IntoResponse for ReviewError {
     fn into_response(self) -> Response {
         warn!(reason = self.reason(), error = %self, "admission request without a verdict");
-        (
-            self.status(),
-            Json(json!({ "error": self.reason(), "message": self.to_string() })),
-        )
-            .into_response()
+        (self.status(), Json(json!({ "error": self.reason(), "message": self.to_string() }))).into_response()
     }
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     error!(panic = text, "admission code panicked");
     ReviewError::Panicked.into_response()
 }
 
 /// Outermost layer: reports the outcome, also of requests that never reached a verdict.
 async fn record(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest, next: Next) -> Response {
-    let mut pending = Pending {
-        endpoint,
-        started: Instant::now(),
-        decided: None,
-    };
+    let mut pending = Pending { endpoint, started: Instant::now(), decided: None };
     let response = next.run(http).await;
     pending.decided = response.extensions().get().copied();
     response

@@ -51,11 +51,7 @@ impl Stop {
     /// Default times, begun by `drain`.
     #[must_use]
     pub fn new(drain: CancellationToken) -> Self {
-        Self {
-            drain,
-            linger: Duration::from_secs(5),
-            grace: Duration::from_secs(10),
-        }
+        Self { drain, linger: Duration::from_secs(5), grace: Duration::from_secs(10) }
     }
 
     async fn lingered(&self) {
@@ -106,13 +102,7 @@ pub async fn serve(
         Err(error) => return error!(%error, "webhook server cannot start: no TLS configuration"),
     };
     let closing = CancellationToken::new();
-    let server = Arc::new(Server {
-        tls,
-        router,
-        limits,
-        grace: stop.grace,
-        closing: closing.clone(),
-    });
+    let server = Arc::new(Server { tls, router, limits, grace: stop.grace, closing: closing.clone() });
     let mut connections = JoinSet::new();
 
     accept_until(stop.lingered(), &listener, &server, &mut connections).await;
@@ -223,17 +213,11 @@ impl Server {
     /// HTTP as agreed in the handshake. Looking at the first bytes instead would wait for them without end.
     fn http(&self, alpn: Option<&[u8]>) -> auto::Builder<TokioExecutor> {
         let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header);
+        http.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header);
         http.http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(HTTP2_PING_EVERY)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT);
-        if alpn == Some(ALPN_HTTP2) {
-            http.http2_only()
-        } else {
-            http.http1_only()
-        }
+        if alpn == Some(ALPN_HTTP2) { http.http2_only() } else { http.http1_only() }
     }
 }

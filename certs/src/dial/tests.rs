@@ -13,8 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 async fn server(made: Timestamp) -> (String, Bundle) {
     let authority = issue::authority(Timestamp::now()).unwrap();
     let slot = Slot::new();
-    slot.load(&issue::leaf(&authority, &[NAME.to_owned()], made).unwrap())
-        .unwrap();
+    slot.load(&issue::leaf(&authority, &[NAME.to_owned()], made).unwrap()).unwrap();
     let config = ServerConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -39,13 +38,8 @@ async fn a_good_server_is_reached() {
 #[tokio::test]
 async fn another_name_is_refused() {
     let (address, bundle) = server(Timestamp::now()).await;
-    let error = dial(&address, "other.ns.svc", &bundle, DEADLINE)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&error, DialError::WrongName(name) if name == "other.ns.svc"),
-        "{error:?}"
-    );
+    let error = dial(&address, "other.ns.svc", &bundle, DEADLINE).await.unwrap_err();
+    assert!(matches!(&error, DialError::WrongName(name) if name == "other.ns.svc"), "{error:?}");
 }
 
 #[tokio::test]
@@ -82,9 +76,7 @@ async fn a_silent_server_runs_into_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let bundle = issue::authority(Timestamp::now()).unwrap().bundle();
-    let error = dial(&address, NAME, &bundle, Duration::from_millis(50))
-        .await
-        .unwrap_err();
+    let error = dial(&address, NAME, &bundle, Duration::from_millis(50)).await.unwrap_err();
     assert!(matches!(error, DialError::Timeout(_)), "{error:?}");
 }
 

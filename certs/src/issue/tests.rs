@@ -10,14 +10,7 @@ fn now() -> Timestamp {
 }
 
 fn names() -> Vec<String> {
-    [
-        "webhook",
-        "webhook.ns",
-        "webhook.ns.svc",
-        "webhook.ns.svc.cluster.local",
-    ]
-    .map(String::from)
-    .to_vec()
+    ["webhook", "webhook.ns", "webhook.ns.svc", "webhook.ns.svc.cluster.local"].map(String::from).to_vec()
 }
 
 fn parsed<T>(pem: &str, read: impl FnOnce(&X509Certificate<'_>) -> T) -> T {
@@ -54,17 +47,11 @@ fn a_leaf_serves_its_names_for_90_days() {
         assert!(usage.server_auth && !usage.client_auth);
         assert!(!leaf.is_ca());
         assert_eq!(leaf.validity().not_before.timestamp(), now().as_second() - 300);
-        assert_eq!(
-            leaf.validity().not_after.timestamp(),
-            now().as_second() + 90 * DAY
-        );
+        assert_eq!(leaf.validity().not_after.timestamp(), now().as_second() + 90 * DAY);
     });
     let facts = inspect::leaf(&made, &ca, &names()).unwrap();
     assert_eq!((facts.signed_by, facts.names_match), (SignedBy::Current, true));
-    assert!(
-        !inspect::leaf(&made, &ca, &names()[1..]).unwrap().names_match,
-        "a name too many"
-    );
+    assert!(!inspect::leaf(&made, &ca, &names()[1..]).unwrap().names_match, "a name too many");
 }
 
 #[test]
@@ -73,10 +60,7 @@ fn a_leaf_never_outlives_its_ca() {
     let late = Timestamp::from_second(now().as_second() + 364 * DAY).unwrap();
     let made = leaf(&ca, &names(), late).unwrap();
     parsed(&made.certificate, |leaf| {
-        assert_eq!(
-            leaf.validity().not_after.timestamp(),
-            now().as_second() + 365 * DAY
-        );
+        assert_eq!(leaf.validity().not_after.timestamp(), now().as_second() + 365 * DAY);
     });
 }
 
@@ -86,19 +70,10 @@ fn the_issuer_of_a_leaf_is_recognised_through_a_rotation() {
     let made = leaf(&first, &names(), now()).unwrap();
     // Made in the same second, so the names of both CAs are equal and only the key tells them apart.
     let second = authority(now()).unwrap();
-    assert_eq!(
-        inspect::leaf(&made, &second, &names()).unwrap().signed_by,
-        SignedBy::Unknown
-    );
+    assert_eq!(inspect::leaf(&made, &second, &names()).unwrap().signed_by, SignedBy::Unknown);
 
-    let second = Authority {
-        previous: Some(first.pair.certificate),
-        ..second
-    };
-    assert_eq!(
-        inspect::leaf(&made, &second, &names()).unwrap().signed_by,
-        SignedBy::Previous
-    );
+    let second = Authority { previous: Some(first.pair.certificate), ..second };
+    assert_eq!(inspect::leaf(&made, &second, &names()).unwrap().signed_by, SignedBy::Previous);
     assert_eq!(
         inspect::authority(&second).unwrap().previous,
         Some(inspect::authority(&second).unwrap().life)
@@ -122,10 +97,7 @@ fn keys_are_never_printed() {
 #[test]
 fn the_bundle_lists_the_current_ca_first_and_ends_each_with_one_newline() {
     let ca = Authority {
-        pair: Pair {
-            certificate: "NEW\n\n".into(),
-            key: String::new(),
-        },
+        pair: Pair { certificate: "NEW\n\n".into(), key: String::new() },
         previous: Some("OLD".into()),
     };
     assert_eq!(ca.bundle().pem(), "NEW\nOLD\n");

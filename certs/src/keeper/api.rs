@@ -37,10 +37,7 @@ impl Api {
     pub(super) async fn write(&self, secret: Secret) -> Result<Option<Secret>, Error> {
         let name = secret.name_any();
         let object = format!("Secret/{name}");
-        let params = PostParams {
-            field_manager: Some(self.manager.clone()),
-            ..PostParams::default()
-        };
+        let params = PostParams { field_manager: Some(self.manager.clone()), ..PostParams::default() };
         let written = if secret.metadata.resource_version.is_some() {
             call("replace", &object, self.secrets.replace(&name, &params, &secret)).await
         } else {
@@ -78,10 +75,7 @@ impl Api {
     {
         let name = stale.name();
         let object = format!("{}/{name}", kind.name());
-        let (params, patch) = (
-            PatchParams::apply(&self.manager).force(),
-            stale.patch(kind, bundle),
-        );
+        let (params, patch) = (PatchParams::apply(&self.manager).force(), stale.patch(kind, bundle));
         match call("patch", &object, api.patch(name, &params, &Patch::Apply(&patch))).await {
             Ok(live) => Ok(Some(live.into())),
             Err(error) if lost(&error) => {
@@ -100,15 +94,8 @@ async fn call<T>(
 ) -> Result<T, Error> {
     match tokio::time::timeout(DEADLINE, request).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(source)) => Err(Error::Api {
-            action,
-            object: object.to_owned(),
-            source: Box::new(source),
-        }),
-        Err(_) => Err(Error::Deadline {
-            action,
-            object: object.to_owned(),
-        }),
+        Ok(Err(source)) => Err(Error::Api { action, object: object.to_owned(), source: Box::new(source) }),
+        Err(_) => Err(Error::Deadline { action, object: object.to_owned() }),
     }
 }
 

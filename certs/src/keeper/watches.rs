@@ -26,11 +26,7 @@ pub(super) enum Seen<T> {
 
 impl<T> Seen<T> {
     pub(super) fn present(&self) -> Option<&T> {
-        if let Self::Present(object) = self {
-            Some(object)
-        } else {
-            None
-        }
+        if let Self::Present(object) = self { Some(object) } else { None }
     }
 
     fn known(&self) -> bool {
@@ -64,11 +60,7 @@ impl View {
     /// Knows nothing, except that configurations without a name do not exist.
     pub(super) fn new(options: &Options) -> Self {
         let unwatched = |name: &Option<String>| {
-            if name.is_none() {
-                Seen::Absent
-            } else {
-                Seen::Unknown
-            }
+            if name.is_none() { Seen::Absent } else { Seen::Unknown }
         };
         Self {
             mutating: unwatched(&options.mutating_configuration),
@@ -100,9 +92,7 @@ impl View {
     /// Whether every existing webhook configuration has the bundle.
     pub(super) fn carries(&self, bundle: &Bundle) -> bool {
         let seen = [&self.mutating, &self.validating];
-        seen.into_iter()
-            .filter_map(Seen::present)
-            .all(|live| live.carries(bundle))
+        seen.into_iter().filter_map(Seen::present).all(|live| live.carries(bundle))
     }
 }
 
@@ -110,30 +100,18 @@ impl View {
 /// of up to 30 s.
 pub(super) fn all(api: &Api, options: &Options) -> SelectAll<BoxStream<'static, Change>> {
     let mut streams = vec![
-        one(&api.secrets, &options.ca_secret, "Secret")
-            .map(Change::Authority)
-            .boxed(),
-        one(&api.secrets, &options.leaf_secret, "Secret")
-            .map(Change::Leaf)
-            .boxed(),
+        one(&api.secrets, &options.ca_secret, "Secret").map(Change::Authority).boxed(),
+        one(&api.secrets, &options.leaf_secret, "Secret").map(Change::Leaf).boxed(),
     ];
     if let Some(name) = &options.mutating_configuration {
         let kind = Kind::Mutating;
         let changes = one(&api.mutating, name, kind.name());
-        streams.push(
-            changes
-                .map(move |live| Change::Webhooks(kind, live.map(Into::into)))
-                .boxed(),
-        );
+        streams.push(changes.map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed());
     }
     if let Some(name) = &options.validating_configuration {
         let kind = Kind::Validating;
         let changes = one(&api.validating, name, kind.name());
-        streams.push(
-            changes
-                .map(move |live| Change::Webhooks(kind, live.map(Into::into)))
-                .boxed(),
-        );
+        streams.push(changes.map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed());
     }
     select_all(streams)
 }
@@ -143,16 +121,11 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let object = format!("{kind}/{name}");
-    watch_object(api.clone(), name)
-        .default_backoff()
-        .filter_map(move |item| {
-            let change = item.map_err(|source| {
-                let error = Error::Watch {
-                    object: object.clone(),
-                    source: Box::new(source),
-                };
-                tracing::warn!(reason = error.reason(), %error, "cannot watch; trying again");
-            });
-            std::future::ready(change.ok())
-        })
+    watch_object(api.clone(), name).default_backoff().filter_map(move |item| {
+        let change = item.map_err(|source| {
+            let error = Error::Watch { object: object.clone(), source: Box::new(source) };
+            tracing::warn!(reason = error.reason(), %error, "cannot watch; trying again");
+        });
+        std::future::ready(change.ok())
+    })
 }

@@ -45,19 +45,13 @@ async fn a_swap_takes_effect_without_a_restart() {
     let reach = async |ca: &Authority| dial(&address, NAME, &ca.bundle(), DEADLINE).await;
 
     assert!(!slot.loaded());
-    assert!(
-        matches!(reach(&first).await, Err(DialError::Tls(_))),
-        "nothing to serve yet"
-    );
+    assert!(matches!(reach(&first).await, Err(DialError::Tls(_))), "nothing to serve yet");
 
     assert!(slot.load(&leaf(&first)).unwrap());
     reach(&first).await.unwrap();
 
     assert!(slot.load(&leaf(&foreign)).unwrap());
-    assert!(
-        matches!(reach(&first).await, Err(DialError::UnknownAuthority)),
-        "the old trust no longer holds"
-    );
+    assert!(matches!(reach(&first).await, Err(DialError::UnknownAuthority)), "the old trust no longer holds");
     reach(&foreign).await.unwrap();
 }
 
@@ -66,18 +60,11 @@ async fn clients_get_through_at_every_moment_of_a_rotation() {
     let (slot, old) = (Slot::new(), authority());
     let address = server(&slot).await;
     slot.load(&leaf(&old)).unwrap();
-    let new = Authority {
-        previous: Some(old.pair.certificate.clone()),
-        ..authority()
-    };
+    let new = Authority { previous: Some(old.pair.certificate.clone()), ..authority() };
 
-    dial(&address, NAME, &new.bundle(), DEADLINE)
-        .await
-        .expect("new bundle, old leaf");
+    dial(&address, NAME, &new.bundle(), DEADLINE).await.expect("new bundle, old leaf");
     slot.load(&leaf(&new)).unwrap();
-    dial(&address, NAME, &new.bundle(), DEADLINE)
-        .await
-        .expect("new bundle, new leaf");
+    dial(&address, NAME, &new.bundle(), DEADLINE).await.expect("new bundle, new leaf");
 }
 
 #[test]
@@ -88,17 +75,11 @@ fn an_unusable_or_equal_leaf_changes_nothing() {
     assert!(slot.load(&good).unwrap());
     assert!(!slot.load(&good).unwrap(), "the same again");
 
-    let mixed = Pair {
-        key: leaf(&ca).key,
-        ..good
-    };
+    let mixed = Pair { key: leaf(&ca).key, ..good };
     assert!(slot.load(&mixed).is_err(), "the key of another leaf");
     assert!(slot.loaded());
     let left = slot.not_after().unwrap().as_second() - Timestamp::now().as_second();
-    assert!(
-        (issue::LEAF_LIFE - 60..=issue::LEAF_LIFE).contains(&left),
-        "{left}"
-    );
+    assert!((issue::LEAF_LIFE - 60..=issue::LEAF_LIFE).contains(&left), "{left}");
 }
 
 #[test]
@@ -106,8 +87,5 @@ fn the_slot_does_not_print_its_key() {
     let slot = Slot::new();
     slot.load(&leaf(&authority())).unwrap();
     let text = format!("{slot:?}");
-    assert!(
-        text.starts_with("Slot { not_after: Some(") && text.len() < 80,
-        "{text}"
-    );
+    assert!(text.starts_with("Slot { not_after: Some(") && text.len() < 80, "{text}");
 }

@@ -18,10 +18,7 @@ fn options() -> Options {
 
 fn good() -> Authority {
     let old = issue::authority(Timestamp::now()).unwrap().pair.certificate;
-    Authority {
-        previous: Some(old),
-        ..issue::authority(Timestamp::now()).unwrap()
-    }
+    Authority { previous: Some(old), ..issue::authority(Timestamp::now()).unwrap() }
 }
 
 fn stored(authority: &Authority) -> Secret {
@@ -54,15 +51,9 @@ fn a_renewal_keeps_what_others_put_into_the_secret_and_its_version() {
     existing.metadata.resource_version = Some("7".into());
     existing.metadata.annotations = Some(BTreeMap::from([("note".to_owned(), "mine".to_owned())]));
     existing.type_ = Some("Opaque".into());
-    existing
-        .data
-        .get_or_insert_default()
-        .insert("extra".into(), ByteString(b"1".to_vec()));
+    existing.data.get_or_insert_default().insert("extra".into(), ByteString(b"1".to_vec()));
 
-    let alone = Authority {
-        previous: None,
-        ..good()
-    };
+    let alone = Authority { previous: None, ..good() };
     let renewed = secret(Some(&existing), "ca", authority_data(&alone), &options());
     assert_eq!(renewed.metadata, existing.metadata);
     assert_eq!(renewed.type_, existing.type_, "the API refuses another type");
@@ -81,16 +72,8 @@ fn damaged_data_is_an_error_that_names_the_field_and_shows_no_data() {
         ("garbage", CERTIFICATE, Some(b"garbage-garbage".to_vec())),
         ("a garbage key", KEY, Some(b"garbage-garbage".to_vec())),
         ("the key of another CA", KEY, Some(good().pair.key.into_bytes())),
-        (
-            "a garbage previous CA",
-            PREVIOUS,
-            Some(b"garbage-garbage".to_vec()),
-        ),
-        (
-            "a previous CA that is a leaf",
-            PREVIOUS,
-            Some(not_a_ca.certificate.into_bytes()),
-        ),
+        ("a garbage previous CA", PREVIOUS, Some(b"garbage-garbage".to_vec())),
+        ("a previous CA that is a leaf", PREVIOUS, Some(not_a_ca.certificate.into_bytes())),
     ];
     for (name, key, value) in cases {
         let mut secret = stored(&good());
@@ -99,9 +82,7 @@ fn damaged_data_is_an_error_that_names_the_field_and_shows_no_data() {
             Some(value) => data.insert(key.to_owned(), ByteString(value)),
             None => data.remove(key),
         };
-        let error = authority(&secret)
-            .and_then(|ca| inspect::authority(&ca))
-            .expect_err(name);
+        let error = authority(&secret).and_then(|ca| inspect::authority(&ca)).expect_err(name);
         assert!(error.to_string().starts_with(key), "{name}: {error}");
         assert!(!error.to_string().contains("garbage"), "{name}: {error}");
         assert_eq!(error.reason(), "CertificateDamaged", "{name}");

@@ -6,7 +6,12 @@
 {{- end }}
 
 {{- define "redisoperator.serviceAccountName" -}}
-{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "redisoperator.fullname" .) "default") }}
+{{- if .Values.serviceAccount.create }}
+{{- .Values.serviceAccount.name | default (include "redisoperator.fullname" .) }}
+{{- else }}
+{{- /* Not "default": every pod of the namespace would get the operator's rights. */}}
+{{- .Values.serviceAccount.name | required "serviceAccount.create is false: name an existing one in serviceAccount.name" }}
+{{- end }}
 {{- end }}
 
 {{/* What selects the operator's pods; a Deployment's selector can never change. */}}

@@ -32,13 +32,7 @@ fn an_exporter_gets_its_image_only_where_it_is_enabled() {
 #[test]
 fn the_operators_images_are_used() {
     let mut spec = json!({"sentinel": {"exporter": {"enabled": true}}});
-    fill(
-        &mut spec,
-        &Images {
-            redis: "valkey:9".to_owned(),
-            exporter: "e:1".to_owned(),
-        },
-    );
+    fill(&mut spec, &Images { redis: "valkey:9".to_owned(), exporter: "e:1".to_owned() });
     assert_eq!(spec["redis"]["image"], "valkey:9");
     assert_eq!(spec["sentinel"]["image"], "valkey:9");
     assert_eq!(spec["sentinel"]["exporter"]["image"], "e:1");
@@ -53,11 +47,7 @@ fn one_of_the_two_sentinel_times_keeps_both_defaults_away() {
     let spec = filled(json!({"sentinel": {"customConfig": ["parallel-syncs 2"]}}));
     assert_eq!(
         spec["sentinel"]["customConfig"],
-        json!([
-            "parallel-syncs 2",
-            "down-after-milliseconds 5000",
-            "failover-timeout 10000"
-        ])
+        json!(["parallel-syncs 2", "down-after-milliseconds 5000", "failover-timeout 10000"])
     );
 }
 
@@ -66,10 +56,7 @@ fn a_malformed_spec_stays_as_it_is() {
     for spec in [json!("x"), json!([1])] {
         assert_eq!(filled(spec.clone()), spec);
     }
-    assert_eq!(
-        filled(json!({"redis": "x", "sentinel": 3})),
-        json!({"redis": "x", "sentinel": 3})
-    );
+    assert_eq!(filled(json!({"redis": "x", "sentinel": 3})), json!({"redis": "x", "sentinel": 3}));
 }
 
 /// Specs with values of right and wrong types at the fields that are filled.
@@ -92,23 +79,11 @@ fn specs() -> impl Strategy<Value = Value> {
         "exporter",
         "resources",
     ]);
-    let fields = prop::collection::vec((key, leaf.clone()), 0..6).prop_map(|fields| {
-        fields
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect::<Value>()
-    });
+    let fields = prop::collection::vec((key, leaf.clone()), 0..6)
+        .prop_map(|fields| fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Value>());
     let part = prop_oneof![4 => fields, 1 => leaf];
-    let parts = prop::collection::vec(
-        (prop::sample::select(vec!["redis", "sentinel", "auth"]), part),
-        0..4,
-    );
-    parts.prop_map(|parts| {
-        parts
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect::<Value>()
-    })
+    let parts = prop::collection::vec((prop::sample::select(vec!["redis", "sentinel", "auth"]), part), 0..4);
+    parts.prop_map(|parts| parts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Value>())
 }
 
 /// Whether all that the user set in `before` stands in `after`; a list may have grown at its end.

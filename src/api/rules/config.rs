@@ -68,11 +68,7 @@ fn parsed<'a>(entries: &'a [String], list: &str, found: &mut Findings) -> Vec<En
     for (index, text) in entries.iter().enumerate() {
         let path = format!("{list}[{index}]");
         match directive::parse(text, &path) {
-            Ok(directive) => parsed.push(Entry {
-                path,
-                text,
-                directive,
-            }),
+            Ok(directive) => parsed.push(Entry { path, text, directive }),
             Err(problem) => found.refuse(problem),
         }
     }
@@ -84,21 +80,13 @@ fn owned(why: &str) -> String {
 }
 
 fn unknown(entry: &Entry<'_>, server: &str) -> Problem {
-    let reason = format!(
-        "{} is not a setting of any known version of {server}",
-        entry.directive.key
-    );
+    let reason = format!("{} is not a setting of any known version of {server}", entry.directive.key);
     entry.problem(reason, "check the spelling")
 }
 
 fn number(entry: &Entry<'_>, least: i64, found: &mut Findings) {
     let key = &entry.directive.key;
-    if !entry
-        .directive
-        .value
-        .parse::<i64>()
-        .is_ok_and(|value| value >= least)
-    {
+    if !entry.directive.value.parse::<i64>().is_ok_and(|value| value >= least) {
         let reason = format!("{key} wants a whole number of at least {least}");
         found.refuse(entry.problem(reason, format!("write it as in \"{key} {}\"", example(key))));
     }
@@ -130,21 +118,10 @@ fn short_form(directive: &Directive) -> Option<String> {
 /// More votes than Sentinels never come together.
 fn quorum(entries: &[Entry<'_>], sentinels: i32, found: &mut Findings) {
     for entry in entries.iter().filter(|entry| entry.directive.key == "quorum") {
-        if entry
-            .directive
-            .value
-            .parse()
-            .is_ok_and(|votes: i64| votes > i64::from(sentinels))
-        {
+        if entry.directive.value.parse().is_ok_and(|votes: i64| votes > i64::from(sentinels)) {
             let reason = format!("asks for more votes than the {sentinels} Sentinels have");
-            let mend = format!(
-                "choose at most {sentinels}, for example \"quorum {}\"",
-                sentinels / 2 + 1
-            );
-            found.refuse_for(
-                &[SENTINEL_PATH, "spec.sentinel.replicas"],
-                entry.problem(reason, mend),
-            );
+            let mend = format!("choose at most {sentinels}, for example \"quorum {}\"", sentinels / 2 + 1);
+            found.refuse_for(&[SENTINEL_PATH, "spec.sentinel.replicas"], entry.problem(reason, mend));
         }
     }
 }
@@ -160,10 +137,9 @@ fn duplicates(entries: &[Entry<'_>], found: &mut Findings) {
             };
             if *earlier != value {
                 let mend = mend(&entry.directive.key, entries);
-                found.refuse(entry.problem(
-                    format!("contradicts the entry {:?}", directive::shown(text)),
-                    mend,
-                ));
+                found.refuse(
+                    entry.problem(format!("contradicts the entry {:?}", directive::shown(text)), mend),
+                );
             }
         }
     }
@@ -177,24 +153,15 @@ fn values(directive: &Directive) -> Vec<(String, String)> {
     }
     let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
     let class = |name: &str| {
-        if name == "slave" {
-            "replica".to_owned()
-        } else {
-            name.to_ascii_lowercase()
-        }
+        if name == "slave" { "replica".to_owned() } else { name.to_ascii_lowercase() }
     };
-    words
-        .chunks(4)
-        .map(|group| (format!("{key} {}", class(group[0])), group[1..].join(" ")))
-        .collect()
+    words.chunks(4).map(|group| (format!("{key} {}", class(group[0])), group[1..].join(" "))).collect()
 }
 
 fn mend(key: &str, entries: &[Entry<'_>]) -> String {
     let values = entries.iter().map(|entry| &entry.directive);
-    let points: Vec<_> = values
-        .filter(|d| d.key == key && !d.value.is_empty())
-        .map(|d| d.value.as_str())
-        .collect();
+    let points: Vec<_> =
+        values.filter(|d| d.key == key && !d.value.is_empty()).map(|d| d.value.as_str()).collect();
     if key == "save" && points.len() > 1 {
         return format!("write one entry \"save {}\"", points.join(" "));
     }

@@ -38,11 +38,7 @@ pub fn parse_all(entries: &[String], path: &str) -> Result<Vec<Directive>, Vec<P
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() {
-        Ok(directives)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(directives) } else { Err(problems) }
 }
 
 /// An entry as messages show it: without a password, however malformed it is.
@@ -60,26 +56,17 @@ pub(super) fn parse(entry: &str, path: &str) -> Result<Directive, Problem> {
     let malformed = |reason: &str, mend: &str| Problem::new(path, shown(entry), reason, mend);
     let words = split(entry).map_err(|fault| malformed(fault.reason(), fault.mend()))?;
     let Some((name, values)) = words.split_first() else {
-        return Err(malformed(
-            "an entry is empty",
-            "remove it, or write \"name value\"",
-        ));
+        return Err(malformed("an entry is empty", "remove it, or write \"name value\""));
     };
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(is_name) {
-        return Err(malformed(
-            "does not begin with the name of a setting",
-            "write \"name value\"",
-        ));
+        return Err(malformed("does not begin with the name of a setting", "write \"name value\""));
     }
     if values.is_empty() {
         let mend = format!("write '{name} VALUE', or '{name} \"\"' for the empty value");
         return Err(malformed("has no value", &mend));
     }
-    Ok(Directive {
-        key: name.to_ascii_lowercase(),
-        value: values.join(" "),
-    })
+    Ok(Directive { key: name.to_ascii_lowercase(), value: values.join(" ") })
 }
 
 /// What keeps an entry from being split.
@@ -159,9 +146,7 @@ fn quoted<'a>(text: &'a str, quote: char, word: &mut String) -> Result<&'a str, 
             continue;
         }
         let (_, escaped) = chars.next().ok_or(Fault::Unbalanced)?;
-        let hex = text
-            .get(at + 2..at + 4)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let hex = text.get(at + 2..at + 4).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match (escaped, hex) {
             ('n' | 'r' | 't' | 'b' | 'a', _) if quote == '"' => return Err(Fault::Control),
             ('x', Some(byte)) if quote == '"' => {
@@ -191,18 +176,11 @@ mod tests {
     #[case(r#"save """#, "save", "")]
     #[case("save ''", "save", "")]
     #[case(r#"notify-keyspace-events "Ex""#, "notify-keyspace-events", "Ex")]
-    #[case(
-        r#"proc-title-template "a \"b\" \x41\\""#,
-        "proc-title-template",
-        r#"a "b" A\"#
-    )]
+    #[case(r#"proc-title-template "a \"b\" \x41\\""#, "proc-title-template", r#"a "b" A\"#)]
     #[case(r"proc-title-template 'it\'s \n'", "proc-title-template", r"it's \n")]
     #[case("loglevel ü", "loglevel", "ü")]
     fn accepts(#[case] entry: &str, #[case] key: &str, #[case] value: &str) {
-        let expected = Directive {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        };
+        let expected = Directive { key: key.to_owned(), value: value.to_owned() };
         assert_eq!(parse(entry, "p"), Ok(expected));
     }
 
@@ -245,10 +223,7 @@ mod tests {
         let entries = ["a 1", "b", "c \"", "d 1"].map(str::to_owned);
         let problems = parse_all(&entries, "spec.redis.customConfig").unwrap_err();
         let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            ["spec.redis.customConfig[1]", "spec.redis.customConfig[2]"]
-        );
+        assert_eq!(paths, ["spec.redis.customConfig[1]", "spec.redis.customConfig[2]"]);
     }
 
     proptest! {

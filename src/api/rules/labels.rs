@@ -44,11 +44,7 @@ fn compile(whitelist: &[String]) -> Result<Vec<Regex>, Vec<Problem>> {
             )),
         }
     }
-    if problems.is_empty() {
-        Ok(expressions)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(expressions) } else { Err(problems) }
 }
 
 /// The library draws the fault over several lines; the last one says what it is.
@@ -62,9 +58,7 @@ mod tests {
     use super::*;
 
     fn labels(keys: &[&str]) -> BTreeMap<String, String> {
-        keys.iter()
-            .map(|key| ((*key).to_owned(), "v".to_owned()))
-            .collect()
+        keys.iter().map(|key| ((*key).to_owned(), "v".to_owned())).collect()
     }
 
     #[test]
@@ -85,6 +79,6 @@ mod tests {
         let problems = propagated(&labels(&[]), &["ok".to_owned(), "a(".to_owned()]).unwrap_err();
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].path, "spec.labelWhitelist[1]");
-        assert_eq!(problems[0].reason, "is not a regular expression (unclosed group)");
+        assert_eq!(problems[0].reason, "is not a regular expression (found open group without closing ')')");
     }
 }

@@ -3,6 +3,7 @@
 //! One module for each part of the spec. A rule reports to [`Findings`]; [`check`] runs them all and then lets pass
 //! what an update left as it was.
 
+mod commands;
 mod config;
 pub mod directive;
 pub mod labels;
@@ -76,18 +77,12 @@ struct Refusal {
 impl Findings {
     /// Refuses for the sake of the one field that the problem names.
     fn refuse(&mut self, problem: Problem) {
-        self.refusals.push(Refusal {
-            problem,
-            fields: Vec::new(),
-        });
+        self.refusals.push(Refusal { problem, fields: Vec::new() });
     }
 
     /// Refuses for the sake of several fields: a change of any of them is refused.
     fn refuse_for(&mut self, fields: &[&'static str], problem: Problem) {
-        self.refusals.push(Refusal {
-            problem,
-            fields: fields.to_vec(),
-        });
+        self.refusals.push(Refusal { problem, fields: fields.to_vec() });
     }
 
     fn warn(&mut self, problem: Problem) {
@@ -97,23 +92,15 @@ impl Findings {
     fn verdict(self, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Verdict {
         let Some(old) = old else {
             let problems = self.refusals.into_iter().map(|refusal| refusal.problem).collect();
-            return Verdict {
-                problems,
-                warnings: self.warnings,
-            };
+            return Verdict { problems, warnings: self.warnings };
         };
         // A spec that cannot be written as JSON does not exist; as null, every field counts as unchanged.
         let [new, old] = [spec, old].map(|spec| serde_json::to_value(spec).unwrap_or_default());
-        let (changed, unchanged): (Vec<_>, Vec<_>) = self
-            .refusals
-            .into_iter()
-            .partition(|refusal| refusal.is_new(&new, &old));
+        let (changed, unchanged): (Vec<_>, Vec<_>) =
+            self.refusals.into_iter().partition(|refusal| refusal.is_new(&new, &old));
         let mut warnings = self.warnings;
         warnings.extend(unchanged.into_iter().map(|refusal| refusal.problem));
-        Verdict {
-            problems: changed.into_iter().map(|refusal| refusal.problem).collect(),
-            warnings,
-        }
+        Verdict { problems: changed.into_iter().map(|refusal| refusal.problem).collect(), warnings }
     }
 }
 
@@ -138,8 +125,5 @@ fn changed(path: &str, new: &Value, old: &Value) -> bool {
 }
 
 fn at<'a>(spec: &'a Value, field: &str) -> Option<&'a Value> {
-    field
-        .split('.')
-        .try_fold(spec, |value, key| value.get(key))
-        .filter(|value| !value.is_null())
+    field.split('.').try_fold(spec, |value, key| value.get(key)).filter(|value| !value.is_null())
 }

@@ -11,22 +11,12 @@ pub(crate) const NAME_MAX: usize = 48;
 pub(super) fn object(name: &str, found: &mut Findings) {
     let path = "metadata.name";
     if name.len() > NAME_MAX {
-        found.refuse(Problem::new(
-            path,
-            name,
-            texts::NAME_LONG.reason,
-            texts::NAME_LONG.mend,
-        ));
+        found.refuse(Problem::new(path, name, texts::NAME_LONG.reason, texts::NAME_LONG.mend));
     }
     if name.is_empty() {
         found.refuse(Problem::new(path, "", "is missing", "give the object a name"));
     } else if !is_label_like(name) {
-        found.refuse(Problem::new(
-            path,
-            name,
-            texts::NAME_SHAPE.reason,
-            texts::NAME_SHAPE.mend,
-        ));
+        found.refuse(Problem::new(path, name, texts::NAME_SHAPE.reason, texts::NAME_SHAPE.mend));
     }
 }
 
@@ -34,46 +24,14 @@ pub(super) fn object(name: &str, found: &mut Findings) {
 pub(super) fn references(spec: &RedisFailoverSpec, found: &mut Findings) {
     let (redis, sentinel) = (&spec.redis, &spec.sentinel);
     let named = [
-        (
-            "spec.auth.secretPath",
-            "Secret",
-            spec.auth.as_ref().and_then(|auth| auth.secret_path.as_ref()),
-        ),
-        (
-            "spec.redis.shutdownConfigMap",
-            "ConfigMap",
-            redis.shutdown_config_map.as_ref(),
-        ),
-        (
-            "spec.redis.startupConfigMap",
-            "ConfigMap",
-            redis.pod.startup_config_map.as_ref(),
-        ),
-        (
-            "spec.sentinel.startupConfigMap",
-            "ConfigMap",
-            sentinel.pod.startup_config_map.as_ref(),
-        ),
-        (
-            "spec.redis.serviceAccountName",
-            "ServiceAccount",
-            redis.pod.service_account_name.as_ref(),
-        ),
-        (
-            "spec.sentinel.serviceAccountName",
-            "ServiceAccount",
-            sentinel.pod.service_account_name.as_ref(),
-        ),
-        (
-            "spec.redis.priorityClassName",
-            "PriorityClass",
-            redis.pod.priority_class_name.as_ref(),
-        ),
-        (
-            "spec.sentinel.priorityClassName",
-            "PriorityClass",
-            sentinel.pod.priority_class_name.as_ref(),
-        ),
+        ("spec.auth.secretPath", "Secret", spec.auth.as_ref().and_then(|auth| auth.secret_path.as_ref())),
+        ("spec.redis.shutdownConfigMap", "ConfigMap", redis.shutdown_config_map.as_ref()),
+        ("spec.redis.startupConfigMap", "ConfigMap", redis.pod.startup_config_map.as_ref()),
+        ("spec.sentinel.startupConfigMap", "ConfigMap", sentinel.pod.startup_config_map.as_ref()),
+        ("spec.redis.serviceAccountName", "ServiceAccount", redis.pod.service_account_name.as_ref()),
+        ("spec.sentinel.serviceAccountName", "ServiceAccount", sentinel.pod.service_account_name.as_ref()),
+        ("spec.redis.priorityClassName", "PriorityClass", redis.pod.priority_class_name.as_ref()),
+        ("spec.sentinel.priorityClassName", "PriorityClass", sentinel.pod.priority_class_name.as_ref()),
     ];
     for (path, kind, name) in named {
         if let Some(name) = name.filter(|name| !name.is_empty() && !is_subdomain(name)) {

@@ -2,9 +2,8 @@
 
 /// A quantity such as `1Gi`, `500M`, `1.5e3` or `100m`, as a number; none if it is not one.
 pub(super) fn kubernetes(text: &str) -> Option<f64> {
-    let digits_end = text
-        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-')))
-        .unwrap_or(text.len());
+    let digits_end =
+        text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits_end);
     let number: f64 = number.parse().ok()?;
     let factor = match suffix {

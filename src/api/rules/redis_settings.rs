@@ -53,16 +53,8 @@ pub(super) const REDIS: &[Setting] = &[
     owned("requirepass", PASSWORD, SECRET),
     owned("user", USERS, REMOVE),
     owned("aclfile", USERS, REMOVE),
-    owned(
-        "rename-command",
-        SET_BY_SPEC,
-        "remove it and use spec.redis.customCommandRenames",
-    ),
-    owned(
-        "cluster-*",
-        "a server is watched by Sentinel or in a cluster, not both",
-        REMOVE,
-    ),
+    owned("rename-command", SET_BY_SPEC, "remove it and use spec.redis.customCommandRenames"),
+    owned("cluster-*", "a server is watched by Sentinel or in a cluster, not both", REMOVE),
     owned("enable-debug-command", GUARD, REMOVE),
     owned("enable-module-command", GUARD, REMOVE),
     owned("enable-protected-configs", GUARD, REMOVE),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Findings;
+use super::{Findings, commands};
 use crate::api::Problem;
 use crate::api::spec::CommandRename;
 
@@ -10,17 +10,11 @@ use crate::api::spec::CommandRename;
 const NEEDED: [(&str, &str); 22] = [
     ("AUTH", "replicas, Sentinels and the operator log in with it"),
     ("BGSAVE", "a replica is filled with it"),
-    (
-        "CLIENT",
-        "Sentinels and the operator disconnect clients of a former master with it",
-    ),
+    ("CLIENT", "Sentinels and the operator disconnect clients of a former master with it"),
     ("CONFIG", "customConfig is applied with it"),
     ("EXEC", "Sentinels reconfigure servers in one transaction"),
     ("HELLO", "clients and the operator begin a connection with it"),
-    (
-        "INFO",
-        "Sentinels, probes and the operator read the state with it",
-    ),
+    ("INFO", "Sentinels, probes and the operator read the state with it"),
     ("MULTI", "Sentinels reconfigure servers in one transaction"),
     ("PING", "Sentinels and probes ask with it whether a server lives"),
     ("PSYNC", "replicas copy the data with it"),
@@ -39,64 +33,61 @@ const NEEDED: [(&str, &str); 22] = [
 ];
 
 pub(super) fn check(renames: &[CommandRename], found: &mut Findings) {
-    let mut seen = BTreeSet::new();
+    let (mut froms, mut tos) = (BTreeSet::new(), BTreeSet::new());
     for (index, rename) in renames.iter().enumerate() {
-        let from = format!("spec.redis.customCommandRenames[{index}].from");
-        let to = format!("spec.redis.customCommandRenames[{index}].to");
-        if rename.from.is_empty() {
-            found.refuse(Problem::new(
-                &from,
-                "",
-                "is missing",
-                "name the command to rename",
-            ));
-        }
-        spelling(&from, &rename.from, found);
-        spelling(&to, &rename.to, found);
-        if let Some((command, why)) = needed(&rename.from) {
-            let reason = format!("cannot be renamed, because {why}");
-            found.refuse(Problem::new(
-                &from,
-                &rename.from,
-                reason,
-                format!("leave {command} as it is"),
-            ));
-        }
-        if needed(&rename.to).is_some() {
-            found.refuse(Problem::new(
-                &to,
-                &rename.to,
-                "is the name of another command",
-                "choose a new name",
-            ));
-        }
-        if !rename.from.is_empty() && !seen.insert(rename.from.to_ascii_uppercase()) {
-            found.refuse(Problem::new(
-                &from,
-                &rename.from,
-                "is renamed twice",
-                "keep one of the entries",
-            ));
-        }
+        let path = format!("spec.redis.customCommandRenames[{index}]");
+        from(&format!("{path}.from"), &rename.from, &mut froms, found);
+        to(&format!("{path}.to"), &rename.to, &mut tos, found);
+    }
+}
+
+/// Checks the command to rename.
+fn from(path: &str, name: &str, seen: &mut BTreeSet<String>, found: &mut Findings) {
+    let problem = |reason: String, mend: &str| Problem::new(path, name, reason, mend);
+    if name.is_empty() {
+        found.refuse(problem("is missing".into(), "name the command to rename"));
+        return;
+    }
+    if !spelling(path, name, found) {
+        return;
+    }
+    if let Some((command, _)) = name.split_once('|') {
+        let reason = "is a subcommand, and servers that rename one do not start".into();
+        let mend = format!("rename {command} as a whole, or leave it");
+        found.refuse(problem(reason, &mend));
+    } else if let Some((command, why)) = needed(name) {
+        let reason = format!("cannot be renamed, because {why}");
+        found.refuse(problem(reason, &format!("leave {command} as it is")));
+    } else if !commands::is_known(name) {
+        let reason = "is no known command, and a server that does not have it does not start".into();
+        found.warn(problem(reason, "compare it with COMMAND of your server"));
+    }
+    if !seen.insert(name.to_ascii_uppercase()) {
+        found.refuse(problem("is renamed twice".into(), "keep one of the entries"));
+    }
+}
+
+/// Checks the new name; the empty one switches the command off.
+fn to(path: &str, name: &str, seen: &mut BTreeSet<String>, found: &mut Findings) {
+    if name.is_empty() || !spelling(path, name, found) {
+        return;
+    }
+    if commands::is_taken(name) || !seen.insert(name.to_ascii_uppercase()) {
+        let reason = "is the name of another command, and servers with two of a name do not start";
+        found.refuse(Problem::new(path, name, reason, "choose a new name"));
     }
 }
 
 fn needed(command: &str) -> Option<&'static (&'static str, &'static str)> {
-    let base = command.split('|').next().unwrap_or_default();
-    NEEDED.iter().find(|(name, _)| name.eq_ignore_ascii_case(base))
+    NEEDED.iter().find(|(name, _)| name.eq_ignore_ascii_case(command))
 }
 
-fn spelling(path: &str, name: &str, found: &mut Findings) {
-    if !name
-        .chars()
-        .all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '.' | '|' | '-'))
-    {
+/// Refuses characters that names of commands cannot have; whether there were none.
+fn spelling(path: &str, name: &str, found: &mut Findings) -> bool {
+    let is_spelled = name.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '.' | '|' | '-'));
+    if !is_spelled {
         let reason = "has a character that names of commands cannot have";
-        found.refuse(Problem::new(
-            path,
-            name,
-            reason,
-            "use letters, '_', '.', '|' and '-'",
-        ));
+        found.refuse(Problem::new(path, name, reason, "use letters, '_', '.', '|' and '-'"));
     }
+    is_spelled
 }

@@ -42,23 +42,13 @@ pub(super) fn check(spec: &RedisFailoverSpec, found: &mut Findings) {
     pod("spec.sentinel", &sentinel.pod, found);
     memory(redis, found);
     for (path, _) in NOT_YET.iter().filter(|(_, is_set)| is_set(spec)) {
-        found.refuse(Problem::new(
-            *path,
-            "",
-            texts::NOT_YET.reason,
-            texts::NOT_YET.mend,
-        ));
+        found.refuse(Problem::new(*path, "", texts::NOT_YET.reason, texts::NOT_YET.mend));
     }
 }
 
 fn replicas(path: &str, replicas: Option<i32>, found: &mut Findings) {
     if let Some(number) = replicas.filter(|number| *number < 1) {
-        found.refuse(Problem::new(
-            path,
-            number.to_string(),
-            texts::REPLICAS.reason,
-            texts::REPLICAS.mend,
-        ));
+        found.refuse(Problem::new(path, number.to_string(), texts::REPLICAS.reason, texts::REPLICAS.mend));
     }
 }
 
@@ -80,12 +70,7 @@ fn pod(part: &str, pod: &PodSpec, found: &mut Findings) {
 fn image(part: &str, image: Option<&str>, found: &mut Findings) {
     if let Some(image) = image.filter(|image| image.is_empty() || image.contains(char::is_whitespace)) {
         let mend = "write a whole reference such as redis:7.2-alpine, or leave the field out";
-        found.refuse(Problem::new(
-            format!("{part}.image"),
-            image,
-            "is not a reference of an image",
-            mend,
-        ));
+        found.refuse(Problem::new(format!("{part}.image"), image, "is not a reference of an image", mend));
     }
 }
 
@@ -99,11 +84,7 @@ fn pull_policy(part: &str, policy: Option<&str>, found: &mut Findings) {
 
 /// Replication, copies for saving and fragmentation need memory above `maxmemory`.
 fn memory(redis: &RedisSpec, found: &mut Findings) {
-    let limits = redis
-        .pod
-        .resources
-        .as_ref()
-        .and_then(|resources| resources.limits.as_ref());
+    let limits = redis.pod.resources.as_ref().and_then(|resources| resources.limits.as_ref());
     let Some(limit) = limits.and_then(|limits| limits.get("memory")) else {
         return;
     };

@@ -28,43 +28,26 @@ pub(super) enum Class {
 }
 
 pub(super) const fn free(key: &'static str) -> Setting {
-    Setting {
-        key,
-        class: Class::Free,
-    }
+    Setting { key, class: Class::Free }
 }
 
 pub(super) const fn number(key: &'static str, least: i64) -> Setting {
-    Setting {
-        key,
-        class: Class::Number(least),
-    }
+    Setting { key, class: Class::Number(least) }
 }
 
 pub(super) const fn fixed(key: &'static str) -> Setting {
-    Setting {
-        key,
-        class: Class::Fixed,
-    }
+    Setting { key, class: Class::Fixed }
 }
 
 pub(super) const fn owned(key: &'static str, why: &'static str, instead: &'static str) -> Setting {
-    Setting {
-        key,
-        class: Class::Owned { why, instead },
-    }
+    Setting { key, class: Class::Owned { why, instead } }
 }
 
 /// What a table says of a key in lower case: its own row, else that of its family, else nothing.
 pub(super) fn find(table: &[Setting], key: &str) -> Option<Class> {
     let own = table.iter().find(|setting| setting.key == key);
     let family = || {
-        table.iter().find(|setting| {
-            setting
-                .key
-                .strip_suffix('*')
-                .is_some_and(|start| key.starts_with(start))
-        })
+        table.iter().find(|setting| setting.key.strip_suffix('*').is_some_and(|start| key.starts_with(start)))
     };
     own.or_else(family).map(|setting| setting.class)
 }

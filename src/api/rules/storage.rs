@@ -16,10 +16,7 @@ pub(super) fn check(redis: &RedisSpec, old: Option<&StorageSpec>, found: &mut Fi
         Some(claim) => {
             if storage.empty_dir.is_some() {
                 let text = texts::STORAGE_TWICE;
-                found.refuse_for(
-                    &[EMPTY_DIR, CLAIM],
-                    Problem::new(EMPTY_DIR, "", text.reason, text.mend),
-                );
+                found.refuse_for(&[EMPTY_DIR, CLAIM], Problem::new(EMPTY_DIR, "", text.reason, text.mend));
             }
             shape(claim, found);
         }
@@ -40,12 +37,7 @@ pub(super) fn check(redis: &RedisSpec, old: Option<&StorageSpec>, found: &mut Fi
         }
         (Some(_), None) if storage.empty_dir.is_none() => {
             let reason = "cannot be added to servers that run with an emptyDir: that is not supported yet";
-            found.refuse(Problem::new(
-                CLAIM,
-                "",
-                reason,
-                "create another RedisFailover and move the data",
-            ));
+            found.refuse(Problem::new(CLAIM, "", reason, "create another RedisFailover and move the data"));
         }
         (Some(_) | None, None) => {} // Both at once are refused above.
     }
@@ -60,20 +52,12 @@ fn shape(claim: &EmbeddedClaim, found: &mut Findings) {
             );
         }
         Some(size) if quantity::kubernetes(size).is_none_or(|bytes| bytes <= 0.0) => {
-            found.refuse(Problem::new(
-                SIZE,
-                size,
-                "is not a size",
-                "write a quantity such as 1Gi",
-            ));
+            found.refuse(Problem::new(SIZE, size, "is not a size", "write a quantity such as 1Gi"));
         }
         Some(_) => {}
     }
-    if let Some(name) = claim
-        .metadata
-        .name
-        .as_deref()
-        .filter(|name| !name.is_empty() && !names::is_label(name))
+    if let Some(name) =
+        claim.metadata.name.as_deref().filter(|name| !name.is_empty() && !names::is_label(name))
     {
         let mend = "use at most 63 lower case letters, digits and '-'";
         found.refuse(Problem::new(NAME, name, "cannot be the name of a volume", mend));
@@ -85,19 +69,11 @@ fn transition(new: &EmbeddedClaim, old: &EmbeddedClaim, found: &mut Findings) {
     let (class, old_class) = (&new.spec.storage_class_name, &old.spec.storage_class_name);
     if class != old_class {
         let value = class.as_deref().unwrap_or_default();
-        found.refuse(Problem::new(
-            CLASS,
-            value,
-            texts::CLASS_CHANGED.reason,
-            texts::CLASS_CHANGED.mend,
-        ));
+        found.refuse(Problem::new(CLASS, value, texts::CLASS_CHANGED.reason, texts::CLASS_CHANGED.mend));
     }
     let name = |claim: &EmbeddedClaim| claim.metadata.name.clone().unwrap_or_default();
     if name(new) != name(old) {
-        let reason = format!(
-            "cannot change, because the data lives in claims named {:?}",
-            name(old)
-        );
+        let reason = format!("cannot change, because the data lives in claims named {:?}", name(old));
         let mend = "set it back, or create another RedisFailover and move the data";
         found.refuse(Problem::new(NAME, name(new), reason, mend));
     }
@@ -113,7 +89,10 @@ fn transition(new: &EmbeddedClaim, old: &EmbeddedClaim, found: &mut Findings) {
         let reason =
             format!("is more than the {old_size} of before, and growing a claim is not supported yet");
         found.refuse(Problem::new(SIZE, size, reason, format!("set it to {old_size}")));
-    } else if size(new).is_some() && (class, name(new)) == (old_class, name(old)) && template(new) != template(old) {
+    } else if size(new).is_some()
+        && (class, name(new)) == (old_class, name(old))
+        && template(new) != template(old)
+    {
         let reason = "cannot change once its claims exist: that is not supported yet";
         found.refuse(Problem::new(CLAIM, "", reason, "set it back"));
     }
@@ -121,17 +100,8 @@ fn transition(new: &EmbeddedClaim, old: &EmbeddedClaim, found: &mut Findings) {
 
 /// What becomes part of the StatefulSet, in which it can never change.
 fn template(claim: &EmbeddedClaim) -> EmbeddedClaim {
-    let mut template = EmbeddedClaim {
-        api_version: None,
-        kind: None,
-        status: None,
-        ..claim.clone()
-    };
-    if let Some(requests) = template
-        .spec
-        .resources
-        .as_mut()
-        .and_then(|resources| resources.requests.as_mut())
+    let mut template = EmbeddedClaim { api_version: None, kind: None, status: None, ..claim.clone() };
+    if let Some(requests) = template.spec.resources.as_mut().and_then(|resources| resources.requests.as_mut())
     {
         requests.remove("storage"); // Compared by its value: 1Gi and 1024Mi are the same size.
     }

@@ -66,25 +66,15 @@ fn names_accepted(#[case] name: &str) {
     "metadata.name: \"a234567890123456789012345678901234567890123456789\": is longer than 48 characters, \
      and names of objects are made from it; choose a shorter name"
 )]
-#[case(
-    "a.b",
-    "metadata.name: \"a.b\": cannot be part of a Service's name; use lower case letters"
-)]
+#[case("a.b", "metadata.name: \"a.b\": cannot be part of a Service's name; use lower case letters")]
 #[case("Redis", "metadata.name: \"Redis\": cannot be part of a Service's name")]
 #[case("-x", "metadata.name: \"-x\": cannot be part of a Service's name")]
 fn names_refused(#[case] name: &str, #[case] text: &str) {
     let new = spec(json!({}));
     let problems = check(name, &new, None).problems;
-    assert!(
-        matches!(&problems[..], [one] if one.to_string().starts_with(text)),
-        "{problems:?}"
-    );
+    assert!(matches!(&problems[..], [one] if one.to_string().starts_with(text)), "{problems:?}");
     let update = check(name, &new, Some(&spec(json!({"redis": {"replicas": 5}}))));
-    assert_eq!(
-        (update.problems, update.warnings),
-        (vec![], problems),
-        "a name cannot refuse an update"
-    );
+    assert_eq!((update.problems, update.warnings), (vec![], problems), "a name cannot refuse an update");
 }
 
 #[test]
@@ -95,11 +85,7 @@ fn references_must_be_names() {
         "sentinel": {"startupConfigMap": "scripts", "serviceAccountName": "sa"},
     }));
     accepts(json!({"auth": {"secretPath": ""}}));
-    refuses(
-        json!({"auth": {"secretPath": "a/b"}}),
-        "spec.auth.secretPath",
-        "cannot be the name of a Secret",
-    );
+    refuses(json!({"auth": {"secretPath": "a/b"}}), "spec.auth.secretPath", "cannot be the name of a Secret");
     refuses(
         json!({"redis": {"shutdownConfigMap": "Up"}}),
         "spec.redis.shutdownConfigMap",
@@ -126,17 +112,9 @@ fn replicas_are_at_least_one() {
             "spec.redis.replicas",
             "is below 1; choose at least 1",
         );
-        refuses(
-            json!({"sentinel": {"replicas": number}}),
-            "spec.sentinel.replicas",
-            "is below 1",
-        );
+        refuses(json!({"sentinel": {"replicas": number}}), "spec.sentinel.replicas", "is below 1");
     }
-    warns(
-        json!({"sentinel": {"replicas": 4}}),
-        "spec.sentinel.replicas",
-        "no more failures than 3 would",
-    );
+    warns(json!({"sentinel": {"replicas": 4}}), "spec.sentinel.replicas", "no more failures than 3 would");
 }
 
 #[test]
@@ -151,11 +129,7 @@ fn ports_are_in_range_and_not_sentinels() {
             "is not a port; choose one from 1 to 65535",
         );
     }
-    refuses(
-        json!({"redis": {"port": 26379}}),
-        "spec.redis.port",
-        "\"26379\": is the port of Sentinel",
-    );
+    refuses(json!({"redis": {"port": 26379}}), "spec.redis.port", "\"26379\": is the port of Sentinel");
 }
 
 #[test]
@@ -168,11 +142,7 @@ fn single_fields() {
         "spec.redis.imagePullPolicy",
         "IfNotPresent, Never",
     );
-    refuses(
-        json!({"redis": {"image": ""}}),
-        "spec.redis.image",
-        "leave the field out",
-    );
+    refuses(json!({"redis": {"image": ""}}), "spec.redis.image", "leave the field out");
     refuses(
         json!({"redis": {"terminationGracePeriod": 0}}),
         "spec.redis.terminationGracePeriod",
@@ -185,32 +155,21 @@ fn single_fields() {
         "pull policy",
     );
     accepts(json!({"sentinel": {"exporter": {"enabled": false, "image": ""}}}));
-    warns(
-        json!({"redis": {"hostNetwork": true}}),
-        "spec.redis.hostNetwork",
-        "want the same port",
-    );
+    warns(json!({"redis": {"hostNetwork": true}}), "spec.redis.hostNetwork", "want the same port");
 }
 
 #[test]
 fn the_bootstrap_node_is_not_supported_yet() {
     for node in [json!({}), json!({"host": "10.0.0.1", "port": "6379"})] {
         let problems = created(json!({"bootstrapNode": node})).problems;
-        assert_eq!(
-            texts(&problems),
-            ["spec.bootstrapNode: is not supported yet; remove it"]
-        );
+        assert_eq!(texts(&problems), ["spec.bootstrapNode: is not supported yet; remove it"]);
     }
 }
 
 #[test]
 fn label_expressions_must_compile() {
     accepts(json!({"labelWhitelist": ["^app", "team|owner"]}));
-    refuses(
-        json!({"labelWhitelist": ["ok", "["]}),
-        "spec.labelWhitelist[1]",
-        "is not a regular expression",
-    );
+    refuses(json!({"labelWhitelist": ["ok", "["]}), "spec.labelWhitelist[1]", "is not a regular expression");
 }
 
 fn claim(size: Value) -> Value {
@@ -229,11 +188,7 @@ fn storage_is_one_place_with_a_size() {
         "remove one of the two",
     );
     let size = format!("{CLAIM}.spec.resources.requests.storage");
-    refuses(
-        json!({"redis": {"storage": {"persistentVolumeClaim": {}}}}),
-        &size,
-        "a claim needs a size",
-    );
+    refuses(json!({"redis": {"storage": {"persistentVolumeClaim": {}}}}), &size, "a claim needs a size");
     for bad in ["0", "big", "-1Gi"] {
         refuses(
             json!({"redis": {"storage": {"persistentVolumeClaim": claim(json!(bad))}}}),
@@ -253,11 +208,7 @@ fn storage_is_one_place_with_a_size() {
 
 #[test]
 fn one_server_without_a_volume_warns() {
-    warns(
-        json!({"redis": {"replicas": 1}}),
-        "spec.redis.replicas",
-        "every update loses all of it",
-    );
+    warns(json!({"redis": {"replicas": 1}}), "spec.redis.replicas", "every update loses all of it");
 }
 
 #[test]
@@ -266,40 +217,35 @@ fn maxmemory_below_the_limit() {
     accepts(redis("maxmemory 750mb", json!("1Gi")));
     accepts(redis("maxmemory 0", json!("1Gi")));
     accepts(json!({"redis": {"customConfig": ["maxmemory 9gb"]}}));
-    warns(
-        redis("maxmemory 1gb", json!("1Gi")),
-        "spec.redis.customConfig[0]",
-        "memory limit of 1Gi",
-    );
-    warns(
-        redis("maxmemory 2000", json!(1000)),
-        "spec.redis.customConfig[0]",
-        "memory limit of 1000",
-    );
+    warns(redis("maxmemory 1gb", json!("1Gi")), "spec.redis.customConfig[0]", "memory limit of 1Gi");
+    warns(redis("maxmemory 2000", json!(1000)), "spec.redis.customConfig[0]", "memory limit of 1000");
 }
 
 #[test]
 fn renames() {
     let rename =
         |from: &str, to: &str| json!({"redis": {"customCommandRenames": [{"from": from, "to": to}]}});
-    let (from, to) = (
-        "spec.redis.customCommandRenames[0].from",
-        "spec.redis.customCommandRenames[0].to",
-    );
+    let (from, to) = ("spec.redis.customCommandRenames[0].from", "spec.redis.customCommandRenames[0].to");
     accepts(rename("FLUSHALL", ""));
     accepts(rename("keys", "my_keys"));
-    for needed in ["CONFIG", "slaveof", "Config|Set", "PSYNC", "AUTH"] {
+    for needed in ["CONFIG", "slaveof", "PSYNC", "AUTH"] {
         refuses(rename(needed, "x"), from, "cannot be renamed, because");
     }
     refuses(rename("FLUSH ALL", "x"), from, "has a character");
     refuses(rename("KEYS", "k\"1"), to, "has a character");
-    refuses(rename("KEYS", "info"), to, "is the name of another command");
+    for taken in ["info", "Get", "commandlog", "VADD", "json.set"] {
+        refuses(rename("KEYS", taken), to, "is the name of another command");
+    }
+    for subcommand in ["Config|Set", "object|help"] {
+        refuses(rename(subcommand, "x"), from, "is a subcommand");
+    }
+    accepts(rename("KEYS", "all|keys"));
+    warns(rename("KEYZ", "x"), from, "is no known command");
     refuses(rename("", "x"), from, "is missing");
     let twice = json!([{"from": "KEYS", "to": "a"}, {"from": "keys", "to": "b"}]);
     let path = "spec.redis.customCommandRenames[1].from";
-    refuses(
-        json!({"redis": {"customCommandRenames": twice}}),
-        path,
-        "is renamed twice",
-    );
+    refuses(json!({"redis": {"customCommandRenames": twice}}), path, "is renamed twice");
+    let both = json!([{"from": "KEYS", "to": "a"}, {"from": "SCAN", "to": "A"}]);
+    let path = "spec.redis.customCommandRenames[1].to";
+    refuses(json!({"redis": {"customCommandRenames": both}}), path, "is the name of another command");
 }

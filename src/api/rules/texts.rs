@@ -15,26 +15,16 @@ pub(crate) const NAME_SHAPE: Text = Text {
     reason: "cannot be part of a Service's name",
     mend: "use lower case letters, digits and '-', with a letter or digit at both ends",
 };
-pub(crate) const REPLICAS: Text = Text {
-    reason: "is below 1",
-    mend: "choose at least 1",
-};
-pub(crate) const PORT: Text = Text {
-    reason: "is not a port",
-    mend: "choose one from 1 to 65535",
-};
-pub(crate) const PORT_OF_SENTINEL: Text = Text {
-    reason: "is the port of Sentinel",
-    mend: "choose another, for example 6379",
-};
+pub(crate) const REPLICAS: Text = Text { reason: "is below 1", mend: "choose at least 1" };
+pub(crate) const PORT: Text = Text { reason: "is not a port", mend: "choose one from 1 to 65535" };
+pub(crate) const PORT_OF_SENTINEL: Text =
+    Text { reason: "is the port of Sentinel", mend: "choose another, for example 6379" };
 pub(crate) const STORAGE_TWICE: Text = Text {
     reason: "stands beside persistentVolumeClaim, and data can live in one place only",
     mend: "remove one of the two",
 };
-pub(crate) const CLAIM_SIZE: Text = Text {
-    reason: "is missing, and a claim needs a size",
-    mend: "add it, for example storage: 1Gi",
-};
+pub(crate) const CLAIM_SIZE: Text =
+    Text { reason: "is missing, and a claim needs a size", mend: "add it, for example storage: 1Gi" };
 pub(crate) const CLAIM_DROPPED: Text = Text {
     reason: "was removed, and the data in the claims would be left behind",
     mend: "keep it, or create another RedisFailover and move the data",
@@ -43,7 +33,4 @@ pub(crate) const CLASS_CHANGED: Text = Text {
     reason: "cannot change, because existing claims keep their class",
     mend: "set it back, or create another RedisFailover and move the data",
 };
-pub(crate) const NOT_YET: Text = Text {
-    reason: "is not supported yet",
-    mend: "remove it",
-};
+pub(crate) const NOT_YET: Text = Text { reason: "is not supported yet", mend: "remove it" };

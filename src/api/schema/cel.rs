@@ -19,12 +19,7 @@ struct Rule {
 const CLAIM: &str = "spec.redis.storage.persistentVolumeClaim";
 
 fn rules() -> Vec<Rule> {
-    let rule = |on, names, text, cel: &str| Rule {
-        on,
-        names,
-        text,
-        cel: cel.to_owned(),
-    };
+    let rule = |on, names, text, cel: &str| Rule { on, names, text, cel: cel.to_owned() };
     let claim_of = |side: &str| {
         format!(
             "has({side}.redis) && has({side}.redis.storage) && has({side}.redis.storage.persistentVolumeClaim)"
@@ -37,12 +32,7 @@ fn rules() -> Vec<Rule> {
             texts::NAME_LONG,
             &format!("size(self.metadata.name) <= {NAME_MAX}"),
         ),
-        rule(
-            "",
-            Some(".metadata.name"),
-            texts::NAME_SHAPE,
-            "!self.metadata.name.contains('.')",
-        ),
+        rule("", Some(".metadata.name"), texts::NAME_SHAPE, "!self.metadata.name.contains('.')"),
         rule("spec.redis.port", None, texts::PORT_OF_SENTINEL, "self != 26379"),
         rule(
             "spec.redis.storage",
@@ -81,14 +71,11 @@ pub(super) fn add(root: &mut JSONSchemaProps) {
         let Some(field) = super::at(root, rule.on) else {
             continue;
         };
-        field
-            .x_kubernetes_validations
-            .get_or_insert_default()
-            .push(ValidationRule {
-                rule: rule.cel,
-                message: Some(format!("{}; {}", rule.text.reason, rule.text.mend)),
-                field_path: rule.names.map(str::to_owned),
-                ..Default::default()
-            });
+        field.x_kubernetes_validations.get_or_insert_default().push(ValidationRule {
+            rule: rule.cel,
+            message: Some(format!("{}; {}", rule.text.reason, rule.text.mend)),
+            field_path: rule.names.map(str::to_owned),
+            ..Default::default()
+        });
     }
 }

@@ -11,13 +11,7 @@ use crate::api::{parse, rules};
 
 fn schema() -> Value {
     let crd = crd();
-    let schema = crd.spec.versions[0]
-        .schema
-        .as_ref()
-        .unwrap()
-        .open_api_v3_schema
-        .as_ref()
-        .unwrap();
+    let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
     serde_json::to_value(schema).unwrap()
 }
 
@@ -50,42 +44,24 @@ fn yaml_is_deterministic_and_complete() {
 fn columns_and_scale_are_as_documented() {
     let crd = crd();
     let version = &crd.spec.versions[0];
-    let names: Vec<_> = version
-        .additional_printer_columns
-        .iter()
-        .flatten()
-        .map(|column| column.name.as_str())
-        .collect();
+    let names: Vec<_> =
+        version.additional_printer_columns.iter().flatten().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["Redis", "Sentinels", "Master", "Ready", "Phase", "Age"]);
     let subresources = version.subresources.as_ref().unwrap();
     assert!(subresources.status.is_some());
-    assert_eq!(
-        subresources.scale.as_ref().unwrap().spec_replicas_path,
-        ".spec.redis.replicas"
-    );
+    assert_eq!(subresources.scale.as_ref().unwrap().spec_replicas_path, ".spec.redis.replicas");
 }
 
 #[test]
 fn our_fields_are_described_and_embedded_ones_are_not() {
     let schema = schema();
     let redis = &schema["properties"]["spec"]["properties"]["redis"]["properties"];
-    for field in [
-        "replicas",
-        "affinity",
-        "resources",
-        "customConfig",
-        "storage",
-        "exporter",
-    ] {
+    for field in ["replicas", "affinity", "resources", "customConfig", "storage", "exporter"] {
         assert!(redis[field]["description"].is_string(), "{field}");
     }
     let claim = &redis["storage"]["properties"]["persistentVolumeClaim"];
     assert!(claim["description"].is_string() && claim["properties"]["spec"]["description"].is_string());
-    for inner in [
-        &redis["affinity"],
-        &redis["resources"],
-        &claim["properties"]["spec"],
-    ] {
+    for inner in [&redis["affinity"], &redis["resources"], &claim["properties"]["spec"]] {
         let mut described = 0;
         for value in inner["properties"].as_object().unwrap().values() {
             walk(value, &mut |node| {
@@ -105,16 +81,10 @@ fn quantities_take_numbers_and_formats_are_known() {
     walk(&schema, &mut |node| {
         let format = node["format"].as_str().unwrap_or_default();
         assert!(!format.starts_with("uint"), "{node}");
-        assert!(
-            node.get("default").is_none(),
-            "defaults are the webhook's: {node}"
-        );
+        assert!(node.get("default").is_none(), "defaults are the webhook's: {node}");
     });
     assert_eq!(redis["port"]["maximum"], json!(65535.0));
-    assert_eq!(
-        redis["imagePullPolicy"]["enum"],
-        json!(["Always", "IfNotPresent", "Never"])
-    );
+    assert_eq!(redis["imagePullPolicy"]["enum"], json!(["Always", "IfNotPresent", "Never"]));
 }
 
 #[test]
@@ -140,10 +110,7 @@ fn every_rule_names_a_field_of_the_schema() {
             let Some(path) = rule["fieldPath"].as_str() else {
                 continue;
             };
-            let field = path
-                .split('.')
-                .skip(1)
-                .fold(node, |node, key| &node["properties"][key]);
+            let field = path.split('.').skip(1).fold(node, |node, key| &node["properties"][key]);
             assert!(field.is_object(), "{path}");
             named += 1;
         }
@@ -160,14 +127,9 @@ static COMPILED: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(&sch
 /// The texts of the rules that fail, by CEL.
 fn by_cel(name: &str, spec: &Value, old: Option<&Value>) -> Vec<String> {
     let old = old.map(|old| object(name, old));
-    let errors = Validator::new()
-        .validate_compiled(&COMPILED, &object(name, spec), old.as_ref())
-        .err();
-    let mut texts: Vec<_> = errors
-        .into_iter()
-        .flat_map(ValidationErrors::into_vec)
-        .map(|error| error.message)
-        .collect();
+    let errors = Validator::new().validate_compiled(&COMPILED, &object(name, spec), old.as_ref()).err();
+    let mut texts: Vec<_> =
+        errors.into_iter().flat_map(ValidationErrors::into_vec).map(|error| error.message).collect();
     texts.sort();
     texts
 }
@@ -180,11 +142,8 @@ fn by_rust(name: &str, spec: &Value, old: Option<&Value>) -> Vec<String> {
         parse::spec(&spec).unwrap()
     };
     let verdict = rules::check(name, &typed(spec), old.map(typed).as_ref());
-    let mut texts: Vec<_> = verdict
-        .problems
-        .iter()
-        .map(|problem| format!("{}; {}", problem.reason, problem.mend))
-        .collect();
+    let mut texts: Vec<_> =
+        verdict.problems.iter().map(|problem| format!("{}; {}", problem.reason, problem.mend)).collect();
     texts.sort();
     texts
 }
@@ -225,11 +184,7 @@ fn cel_and_rust_agree(
 fn storages() -> impl Strategy<Value = Value> {
     let class = prop::option::of(prop::sample::select(vec!["a", "b"]));
     let claim = (class, any::<bool>()).prop_map(|(class, sized)| {
-        let mut spec = if sized {
-            json!({"resources": {"requests": {"storage": "1Gi"}}})
-        } else {
-            json!({})
-        };
+        let mut spec = if sized { json!({"resources": {"requests": {"storage": "1Gi"}}}) } else { json!({}) };
         if let Some(class) = class {
             spec["storageClassName"] = json!(class);
         }

@@ -6,9 +6,7 @@ use super::*;
 use crate::desired::config;
 
 fn text<'a>(desired: &'a Desired, name: &str, key: &str) -> &'a str {
-    body(desired, ChildKind::ConfigMap, name)["data"][key]
-        .as_str()
-        .unwrap()
+    body(desired, ChildKind::ConfigMap, name)["data"][key].as_str().unwrap()
 }
 
 #[test]
@@ -33,10 +31,7 @@ fn redis_conf_of_a_plain_failover() {
 #[test]
 fn redis_conf_with_a_port_renames_and_a_password() {
     let mut valid = full();
-    valid.redis.renames.push(CommandRename {
-        from: "KEYS".to_owned(),
-        to: "a\"b".to_owned(),
-    });
+    valid.redis.renames.push(CommandRename { from: "KEYS".to_owned(), to: "a\"b".to_owned() });
     let desired = built(&valid);
     let conf = text(&desired, "rfr-cart", "redis.conf");
     assert!(conf.starts_with("port 6380\n"), "{conf}");
@@ -82,10 +77,7 @@ fn custom_config_shows_in_no_main_file() {
             assert!(!main.contains(word), "{name} holds {word}");
         }
     }
-    assert_eq!(
-        text(&desired, "rfr-custom-cart", "custom.conf"),
-        "hz \"77\"\nmaxclients \"7654\"\n"
-    );
+    assert_eq!(text(&desired, "rfr-custom-cart", "custom.conf"), "hz \"77\"\nmaxclients \"7654\"\n");
 }
 
 #[test]
@@ -93,10 +85,7 @@ fn custom_conf_as_every_server_version_reads_it() {
     let table: [(&[(&str, &str)], &str); 7] = [
         (&[("notify-keyspace-events", "")], "notify-keyspace-events \"\"\n"),
         (&[("save", "")], "save \"\"\n"),
-        (
-            &[("save", "60 1 30 2")],
-            "save \"\"\nsave \"60\" \"1\"\nsave \"30\" \"2\"\n",
-        ),
+        (&[("save", "60 1 30 2")], "save \"\"\nsave \"60\" \"1\"\nsave \"30\" \"2\"\n"),
         (
             &[("save", "60 1"), ("hz", "9"), ("save", "30 2")],
             "save \"\"\nsave \"60\" \"1\"\nhz \"9\"\nsave \"30\" \"2\"\n",
@@ -106,14 +95,8 @@ fn custom_conf_as_every_server_version_reads_it() {
             "client-output-buffer-limit \"normal\" \"0\" \"0\" \"0\"\n\
              client-output-buffer-limit \"pubsub\" \"1mb\" \"1mb\" \"60\"\n",
         ),
-        (
-            &[("oom-score-adj-values", "0 200 800")],
-            "oom-score-adj-values \"0\" \"200\" \"800\"\n",
-        ),
-        (
-            &[("proc-title-template", "{title} \"x\"")],
-            "proc-title-template \"{title} \\\"x\\\"\"\n",
-        ),
+        (&[("oom-score-adj-values", "0 200 800")], "oom-score-adj-values \"0\" \"200\" \"800\"\n"),
+        (&[("proc-title-template", "{title} \"x\"")], "proc-title-template \"{title} \\\"x\\\"\"\n"),
     ];
     for (settings, expected) in table {
         assert_eq!(config::custom(&directives(settings)), expected);
@@ -128,25 +111,14 @@ fn the_password_stands_in_its_secret_alone() {
     let data = &body(&desired, ChildKind::Secret, "rfr-auth-cart")["data"];
     assert_eq!(data["password"], encode(PASSWORD));
     let quoted = r#""p\"s$w\\d #1""#;
-    assert_eq!(
-        data["auth.conf"],
-        encode(&format!("requirepass {quoted}\nmasterauth {quoted}\n"))
-    );
+    assert_eq!(data["auth.conf"], encode(&format!("requirepass {quoted}\nmasterauth {quoted}\n")));
 
     let recognisable = Password::new("Recognisable1".to_owned());
     let desired = build(&full(), Some(&recognisable));
     let base64 = encode("Recognisable1").as_str().unwrap().to_owned();
-    for child in desired
-        .present
-        .iter()
-        .filter(|child| child.kind != ChildKind::Secret)
-    {
+    for child in desired.present.iter().filter(|child| child.kind != ChildKind::Secret) {
         let text = child.body.to_string();
-        assert!(
-            !text.contains("Recognisable1") && !text.contains(&base64),
-            "{}",
-            child.name
-        );
+        assert!(!text.contains("Recognisable1") && !text.contains(&base64), "{}", child.name);
     }
     assert!(!format!("{recognisable:?}").contains("Recognisable1"));
 }
@@ -176,10 +148,7 @@ fn read_back(line: &str) -> Vec<Vec<u8>> {
                 other => word.push(other),
             }
         }
-        assert!(
-            bytes.peek().is_none_or(|&next| next == b' '),
-            "a blank after a closing quote"
-        );
+        assert!(bytes.peek().is_none_or(|&next| next == b' '), "a blank after a closing quote");
         words.push(word);
     }
     words

@@ -55,12 +55,7 @@ fn minimal() -> Valid {
             grace_seconds: 30,
             pod: pod_spec(),
         },
-        sentinel: Sentinel {
-            replicas: 3,
-            config: Vec::new(),
-            config_copy: None,
-            pod: pod_spec(),
-        },
+        sentinel: Sentinel { replicas: 3, config: Vec::new(), config_copy: None, pod: pod_spec() },
         auth_secret: None,
         child_labels: BTreeMap::new(),
     }
@@ -85,10 +80,7 @@ fn claim(name: Option<&str>) -> EmbeddedClaim {
         spec: PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
             resources: Some(VolumeResourceRequirements {
-                requests: Some(BTreeMap::from([(
-                    "storage".to_owned(),
-                    Quantity("1Gi".to_owned()),
-                )])),
+                requests: Some(BTreeMap::from([("storage".to_owned(), Quantity("1Gi".to_owned()))])),
                 ..VolumeResourceRequirements::default()
             }),
             ..PersistentVolumeClaimSpec::default()
@@ -101,26 +93,14 @@ fn claim(name: Option<&str>) -> EmbeddedClaim {
 fn full() -> Valid {
     let mut valid = minimal();
     valid.identity.labels = map(&[("team", "a")]);
-    valid.identity.annotations = map(&[
-        ("note", "n"),
-        ("kubectl.kubernetes.io/last-applied-configuration", "{}"),
-    ]);
-    valid.child_labels = map(&[
-        ("team", "a"),
-        ("app.kubernetes.io/managed-by", "Helm"),
-        ("component", "x"),
-    ]);
+    valid.identity.annotations =
+        map(&[("note", "n"), ("kubectl.kubernetes.io/last-applied-configuration", "{}")]);
+    valid.child_labels = map(&[("team", "a"), ("app.kubernetes.io/managed-by", "Helm"), ("component", "x")]);
     valid.auth_secret = Some("user-secret".to_owned());
     valid.redis.port = 6380;
     valid.redis.config = directives(&[("maxclients", "100"), ("appendonly", "yes")]);
-    valid.redis.renames = vec![CommandRename {
-        from: "FLUSHALL".to_owned(),
-        to: String::new(),
-    }];
-    valid.redis.storage = Storage::Claim {
-        template: Box::new(claim(Some("disk"))),
-        keep: false,
-    };
+    valid.redis.renames = vec![CommandRename { from: "FLUSHALL".to_owned(), to: String::new() }];
+    valid.redis.storage = Storage::Claim { template: Box::new(claim(Some("disk"))), keep: false };
     valid.redis.pod.exporter = exporter();
     valid.redis.pod.startup_config_map = Some("slow-start".to_owned());
     valid.redis.pod.init_containers = vec![container("prepare")];
@@ -136,33 +116,16 @@ fn full() -> Valid {
 }
 
 fn container(name: &str) -> Container {
-    let own = EnvVar {
-        name: "REDIS_USER".to_owned(),
-        value: Some("mine".to_owned()),
-        ..EnvVar::default()
-    };
-    Container {
-        name: name.to_owned(),
-        env: Some(vec![own]),
-        ..Container::default()
-    }
+    let own = EnvVar { name: "REDIS_USER".to_owned(), value: Some("mine".to_owned()), ..EnvVar::default() };
+    Container { name: name.to_owned(), env: Some(vec![own]), ..Container::default() }
 }
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 fn directives(pairs: &[(&str, &str)]) -> Vec<Directive> {
-    pairs
-        .iter()
-        .map(|&(key, value)| Directive {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        })
-        .collect()
+    pairs.iter().map(|&(key, value)| Directive { key: key.to_owned(), value: value.to_owned() }).collect()
 }
 
 fn built(valid: &Valid) -> Desired {
@@ -170,10 +133,7 @@ fn built(valid: &Valid) -> Desired {
 }
 
 fn body<'a>(desired: &'a Desired, kind: ChildKind, name: &str) -> &'a Value {
-    let found = desired
-        .present
-        .iter()
-        .find(|child| child.kind == kind && child.name == name);
+    let found = desired.present.iter().find(|child| child.kind == kind && child.name == name);
     &found.unwrap_or_else(|| panic!("no {kind:?} {name}")).body
 }
 
@@ -192,18 +152,10 @@ fn pod(workload: &Value) -> &Value {
 
 /// A field of every element of a list.
 fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|element| element[field].as_str())
-        .collect()
+    list.as_array().into_iter().flatten().filter_map(|element| element[field].as_str()).collect()
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
-    let found = list
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|element| element["name"] == name);
+    let found = list.as_array().into_iter().flatten().find(|element| element["name"] == name);
     found.unwrap_or_else(|| panic!("no {name} in {list}"))
 }

@@ -6,11 +6,7 @@ use super::*;
 use crate::desired::names;
 
 fn identities(desired: &Desired) -> Vec<String> {
-    desired
-        .present
-        .iter()
-        .map(|child| format!("{:?} {}", child.kind, child.name))
-        .collect()
+    desired.present.iter().map(|child| format!("{:?} {}", child.kind, child.name)).collect()
 }
 
 #[test]
@@ -48,11 +44,8 @@ fn every_possible_child_is_either_there_or_named_as_absent() {
     let specs: [fn() -> Valid; 3] = [minimal, full, small];
     for spec in specs {
         let desired = built(&spec());
-        let mut children: Vec<_> = desired
-            .present
-            .iter()
-            .map(|child| (child.kind, child.name.clone()))
-            .collect();
+        let mut children: Vec<_> =
+            desired.present.iter().map(|child| (child.kind, child.name.clone())).collect();
         children.extend(desired.absent);
         children.sort();
         let mut all = names::all("cart");
@@ -65,10 +58,7 @@ fn every_possible_child_is_either_there_or_named_as_absent() {
 fn absent_is_what_the_spec_switches_off() {
     assert_eq!(
         built(&minimal()).absent,
-        [
-            (ChildKind::Secret, "rfr-auth-cart".to_owned()),
-            (ChildKind::Service, "rfr-cart".to_owned())
-        ]
+        [(ChildKind::Secret, "rfr-auth-cart".to_owned()), (ChildKind::Service, "rfr-cart".to_owned())]
     );
     let mut valid = full();
     valid.redis.replicas = 1;
@@ -87,21 +77,14 @@ fn absent_is_what_the_spec_switches_off() {
 #[test]
 fn an_unknown_password_leaves_the_servers_copy_alone() {
     let desired = build(&full(), None);
-    assert!(
-        desired
-            .present
-            .iter()
-            .all(|child| child.kind != ChildKind::Secret)
-    );
+    assert!(desired.present.iter().all(|child| child.kind != ChildKind::Secret));
     assert!(desired.absent.iter().all(|(kind, _)| *kind != ChildKind::Secret));
 }
 
 #[test]
 fn every_child_says_what_it_is_and_whose() {
     for child in built(&full()).present {
-        let Value::Object(_) = &child.body else {
-            panic!("{} is not an object", child.name)
-        };
+        let Value::Object(_) = &child.body else { panic!("{} is not an object", child.name) };
         let metadata = &child.body["metadata"];
         let version = match child.kind {
             ChildKind::StatefulSet | ChildKind::Deployment => "apps/v1",
@@ -117,11 +100,7 @@ fn every_child_says_what_it_is_and_whose() {
             json!([{"apiVersion": "storage.spotahome.com/v1", "kind": "RedisFailover", "name": "cart",
                     "uid": "u-1", "controller": true, "blockOwnerDeletion": true}])
         );
-        let component = if child.name.starts_with("rfs-") {
-            "sentinel"
-        } else {
-            "redis"
-        };
+        let component = if child.name.starts_with("rfs-") { "sentinel" } else { "redis" };
         assert_eq!(
             metadata["labels"],
             json!({
@@ -137,11 +116,7 @@ fn every_child_says_what_it_is_and_whose() {
             child.name
         );
         assert_eq!(metadata["annotations"]["note"], "n");
-        assert!(
-            metadata["annotations"]
-                .get("kubectl.kubernetes.io/last-applied-configuration")
-                .is_none()
-        );
+        assert!(metadata["annotations"].get("kubectl.kubernetes.io/last-applied-configuration").is_none());
     }
 }
 
@@ -169,22 +144,10 @@ fn services_lead_to_named_ports() {
         assert_eq!(spec["selector"]["app.kubernetes.io/name"], "cart");
         assert_eq!(spec["selector"]["app.kubernetes.io/component"], component);
         assert_eq!(spec["selector"]["app.kubernetes.io/part-of"], "redis-failover");
-        assert_eq!(
-            spec["selector"]
-                .get("redisfailovers-role")
-                .and_then(Value::as_str),
-            role,
-            "{name}"
-        );
-        assert_eq!(
-            spec["selector"].as_object().unwrap().len(),
-            3 + usize::from(role.is_some())
-        );
+        assert_eq!(spec["selector"].get("redisfailovers-role").and_then(Value::as_str), role, "{name}");
+        assert_eq!(spec["selector"].as_object().unwrap().len(), 3 + usize::from(role.is_some()));
         assert_eq!(spec["type"], "ClusterIP");
-        assert_eq!(
-            spec.get("clusterIP").and_then(Value::as_str),
-            (name == "rfr-cart").then_some("None")
-        );
+        assert_eq!(spec.get("clusterIP").and_then(Value::as_str), (name == "rfr-cart").then_some("None"));
     }
 }
 
@@ -194,15 +157,10 @@ fn service_annotations_go_to_the_services_of_their_component() {
     valid.redis.pod.service_annotations = map(&[("service", "s"), ("prometheus.io/path", "/own")]);
     let desired = built(&valid);
     for name in ["rfr-cart", "rfrm-cart", "rfrs-cart"] {
-        assert_eq!(
-            body(&desired, ChildKind::Service, name)["metadata"]["annotations"]["service"],
-            "s"
-        );
+        assert_eq!(body(&desired, ChildKind::Service, name)["metadata"]["annotations"]["service"], "s");
     }
     assert!(
-        body(&desired, ChildKind::Service, "rfs-cart")["metadata"]["annotations"]
-            .get("service")
-            .is_none()
+        body(&desired, ChildKind::Service, "rfs-cart")["metadata"]["annotations"].get("service").is_none()
     );
     let metrics = &body(&desired, ChildKind::Service, "rfr-cart")["metadata"]["annotations"];
     assert_eq!(metrics["prometheus.io/scrape"], "true");
@@ -253,10 +211,7 @@ fn sentinels_are_replaced_one_by_one_and_never_too_many() {
 
 #[test]
 fn claims_go_with_the_redis_failover_unless_they_are_kept() {
-    let keeping = |keep| Storage::Claim {
-        template: Box::new(claim(None)),
-        keep,
-    };
+    let keeping = |keep| Storage::Claim { template: Box::new(claim(None)), keep };
     let table = [
         (Storage::EmptyDir(EmptyDirVolumeSource::default()), "Retain"),
         (keeping(false), "Delete"),
@@ -285,19 +240,9 @@ fn the_claim_is_the_users() {
         }])
     );
     let mut valid = minimal();
-    valid.redis.storage = Storage::Claim {
-        template: Box::new(claim(None)),
-        keep: true,
-    };
+    valid.redis.storage = Storage::Claim { template: Box::new(claim(None)), keep: true };
     let desired = built(&valid);
-    assert_eq!(
-        stateful_set(&desired)["spec"]["volumeClaimTemplates"][0]["metadata"]["name"],
-        "redis-data"
-    );
+    assert_eq!(stateful_set(&desired)["spec"]["volumeClaimTemplates"][0]["metadata"]["name"], "redis-data");
     let emptydir = built(&minimal());
-    assert!(
-        stateful_set(&emptydir)["spec"]
-            .get("volumeClaimTemplates")
-            .is_none()
-    );
+    assert!(stateful_set(&emptydir)["spec"].get("volumeClaimTemplates").is_none());
 }

@@ -9,37 +9,21 @@ use serde_json::json;
 use super::*;
 
 fn probe(word: &str) -> Probe {
-    Probe {
-        exec: Some(ExecAction {
-            command: Some(vec![word.to_owned()]),
-        }),
-        ..Probe::default()
-    }
+    Probe { exec: Some(ExecAction { command: Some(vec![word.to_owned()]) }), ..Probe::default() }
 }
 
 fn own_pod() -> PodSpec {
     PodSpec {
         command: vec!["own".to_owned()],
-        image_pull_secrets: vec![LocalObjectReference {
-            name: "pull".to_owned(),
-        }],
-        affinity: Some(Affinity {
-            node_affinity: Some(NodeAffinity::default()),
-            ..Affinity::default()
-        }),
-        tolerations: vec![Toleration {
-            key: Some("t".to_owned()),
-            ..Toleration::default()
-        }],
+        image_pull_secrets: vec![LocalObjectReference { name: "pull".to_owned() }],
+        affinity: Some(Affinity { node_affinity: Some(NodeAffinity::default()), ..Affinity::default() }),
+        tolerations: vec![Toleration { key: Some("t".to_owned()), ..Toleration::default() }],
         topology_spread_constraints: vec![TopologySpreadConstraint {
             topology_key: "zone".to_owned(),
             ..TopologySpreadConstraint::default()
         }],
         node_selector: map(&[("disk", "fast")]),
-        security_context: Some(PodSecurityContext {
-            run_as_user: Some(7),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(PodSecurityContext { run_as_user: Some(7), ..PodSecurityContext::default() }),
         container_security_context: Some(SecurityContext {
             run_as_user: Some(8),
             ..SecurityContext::default()
@@ -111,10 +95,7 @@ fn the_network_of_the_node_keeps_the_names_of_the_cluster() {
         let desired = built(&valid);
         for workload in [stateful_set(&desired), deployment(&desired)] {
             assert_eq!(pod(workload)["dnsPolicy"], policy);
-            assert_eq!(
-                pod(workload).get("hostNetwork").and_then(Value::as_bool),
-                expected_host
-            );
+            assert_eq!(pod(workload).get("hostNetwork").and_then(Value::as_bool), expected_host);
         }
     }
 }
@@ -134,19 +115,15 @@ fn exporters_are_as_the_user_wants_them() {
     let mut valid = full();
     for pod in [&mut valid.redis.pod, &mut valid.sentinel.pod] {
         pod.exporter.args = vec!["--debug".to_owned()];
-        pod.exporter.env = vec![EnvVar {
-            name: "OWN".to_owned(),
-            value: Some("1".to_owned()),
-            value_from: None,
-        }];
+        pod.exporter.env =
+            vec![EnvVar { name: "OWN".to_owned(), value: Some("1".to_owned()), value_from: None }];
         pod.exporter.container_security_context = Some(SecurityContext::default());
         pod.exporter.resources = Some(ResourceRequirements::default());
     }
     let desired = built(&valid);
-    for (workload, name) in [
-        (stateful_set(&desired), "redis-exporter"),
-        (deployment(&desired), "sentinel-exporter"),
-    ] {
+    for (workload, name) in
+        [(stateful_set(&desired), "redis-exporter"), (deployment(&desired), "sentinel-exporter")]
+    {
         let exporter = named(&pod(workload)["containers"], name);
         assert_eq!(exporter["image"], "exporter:1");
         assert_eq!(exporter["args"], json!(["--debug"]));
@@ -164,25 +141,17 @@ fn exporters_are_as_the_user_wants_them() {
 #[test]
 fn the_copying_container_has_a_context_of_its_own() {
     let mut valid = minimal();
-    valid.sentinel.config_copy = Some(SecurityContext {
-        run_as_user: Some(9),
-        ..SecurityContext::default()
-    });
+    valid.sentinel.config_copy = Some(SecurityContext { run_as_user: Some(9), ..SecurityContext::default() });
     let desired = built(&valid);
-    assert_eq!(
-        pod(deployment(&desired))["initContainers"][0]["securityContext"],
-        json!({"runAsUser": 9})
-    );
+    assert_eq!(pod(deployment(&desired))["initContainers"][0]["securityContext"], json!({"runAsUser": 9}));
 }
 
 #[test]
 fn a_kept_empty_dir_is_the_users() {
     let mut valid = minimal();
     let medium = Some("Memory".to_owned());
-    valid.redis.storage = Storage::EmptyDir(EmptyDirVolumeSource {
-        medium,
-        ..EmptyDirVolumeSource::default()
-    });
+    valid.redis.storage =
+        Storage::EmptyDir(EmptyDirVolumeSource { medium, ..EmptyDirVolumeSource::default() });
     let desired = built(&valid);
     let volume = named(&pod(stateful_set(&desired))["volumes"], "redis-data");
     assert_eq!(volume["emptyDir"], json!({"medium": "Memory"}));

@@ -8,20 +8,11 @@ use super::*;
 fn containers_stand_in_the_known_order() {
     let desired = built(&full());
     let redis = pod(stateful_set(&desired));
-    assert_eq!(
-        each(&redis["containers"], "name"),
-        ["redis", "redis-exporter", "beside"]
-    );
+    assert_eq!(each(&redis["containers"], "name"), ["redis", "redis-exporter", "beside"]);
     assert_eq!(each(&redis["initContainers"], "name"), ["prepare"]);
     let sentinel = pod(deployment(&desired));
-    assert_eq!(
-        each(&sentinel["containers"], "name"),
-        ["sentinel", "sentinel-exporter", "beside"]
-    );
-    assert_eq!(
-        each(&sentinel["initContainers"], "name"),
-        ["sentinel-config-copy", "prepare"]
-    );
+    assert_eq!(each(&sentinel["containers"], "name"), ["sentinel", "sentinel-exporter", "beside"]);
+    assert_eq!(each(&sentinel["initContainers"], "name"), ["sentinel-config-copy", "prepare"]);
 }
 
 #[test]
@@ -35,6 +26,7 @@ fn pod_labels_are_ours_alone() {
             "app.kubernetes.io/part-of": "redis-failover",
             "component": component,
             "redisfailovers.storage.spotahome.com/name": "cart",
+            "redisfailovers.storage.spotahome.com/uid": full().identity.uid,
         })
     };
     let mut redis = base("redis");
@@ -44,10 +36,7 @@ fn pod_labels_are_ours_alone() {
         template(stateful_set(&desired)),
         json!({"labels": redis, "annotations": {"pod": "p", (crate::desired::template::annotation()): desired.redis_template()}})
     );
-    assert_eq!(
-        template(deployment(&desired)),
-        json!({"labels": base("sentinel")})
-    );
+    assert_eq!(template(deployment(&desired)), json!({"labels": base("sentinel")}));
 }
 
 #[test]
@@ -98,10 +87,7 @@ fn redis_mounts_and_volumes_stand_in_the_known_order() {
             ("extra", "/extra"),
         ]
     );
-    assert!(
-        !server.to_string().contains("subPath"),
-        "a file mounted by subPath never changes"
-    );
+    assert!(!server.to_string().contains("subPath"), "a file mounted by subPath never changes");
     let script = |name: &str| json!({"name": name, "defaultMode": 0o744});
     let volumes = &redis["volumes"];
     assert_eq!(
@@ -123,18 +109,9 @@ fn redis_mounts_and_volumes_stand_in_the_known_order() {
 fn data_lives_in_an_empty_dir_without_a_claim() {
     let desired = built(&minimal());
     let redis = pod(stateful_set(&desired));
-    assert_eq!(
-        named(&redis["volumes"], "redis-data"),
-        &json!({"name": "redis-data", "emptyDir": {}})
-    );
-    assert_eq!(
-        redis["volumes"].as_array().unwrap().last().unwrap()["name"],
-        "redis-data"
-    );
-    assert_eq!(
-        named(&redis["containers"][0]["volumeMounts"], "redis-data")["mountPath"],
-        "/data"
-    );
+    assert_eq!(named(&redis["volumes"], "redis-data"), &json!({"name": "redis-data", "emptyDir": {}}));
+    assert_eq!(redis["volumes"].as_array().unwrap().last().unwrap()["name"], "redis-data");
+    assert_eq!(named(&redis["containers"][0]["volumeMounts"], "redis-data")["mountPath"], "/data");
 }
 
 #[test]
@@ -173,19 +150,10 @@ fn environment_in_the_known_order() {
     let desired = built(&full());
     let redis = pod(stateful_set(&desired));
     let env = |list: &str, name: &str| each(&named(&redis[list], name)["env"], "name");
-    let exporter = [
-        "REDIS_ALIAS",
-        "REDIS_ADDR",
-        "REDIS_PORT",
-        "REDIS_USER",
-        "REDIS_PASSWORD",
-    ];
+    let exporter = ["REDIS_ALIAS", "REDIS_ADDR", "REDIS_PORT", "REDIS_USER", "REDIS_PASSWORD"];
     assert_eq!(env("containers", "redis-exporter"), exporter);
     assert_eq!(env("containers", "redis")[..4], exporter[1..]);
-    assert_eq!(
-        env("containers", "redis")[4..],
-        ["POD_IP", "SENTINEL_HOST", "STOP_SECONDS"]
-    );
+    assert_eq!(env("containers", "redis")[4..], ["POD_IP", "SENTINEL_HOST", "STOP_SECONDS"]);
     // These two set REDIS_USER themselves.
     let given = ["REDIS_USER", "REDIS_ADDR", "REDIS_PORT", "REDIS_PASSWORD"];
     assert_eq!(env("initContainers", "prepare"), given);
@@ -199,12 +167,9 @@ fn environment_in_the_known_order() {
     assert_eq!(named(server, "REDIS_USER")["value"], "default");
     assert_eq!(
         named(server, "REDIS_PASSWORD")["valueFrom"],
-        json!({"secretKeyRef": {"name": "user-secret", "key": "password"}})
+        json!({"secretKeyRef": {"name": "rfr-auth-cart", "key": "password"}})
     );
-    assert_eq!(
-        named(server, "POD_IP")["valueFrom"]["fieldRef"]["fieldPath"],
-        "status.podIP"
-    );
+    assert_eq!(named(server, "POD_IP")["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP");
     assert_eq!(named(server, "SENTINEL_HOST")["value"], "rfs-cart");
     assert_eq!(named(server, "STOP_SECONDS")["value"], "30");
 }
@@ -221,10 +186,7 @@ fn sentinel_environment() {
             {"name": "REDIS_ADDR", "value": "redis://127.0.0.1:26379"},
         ])
     );
-    assert_eq!(
-        each(&named(&sentinel["containers"], "beside")["env"], "name"),
-        ["REDIS_USER"]
-    );
+    assert_eq!(each(&named(&sentinel["containers"], "beside")["env"], "name"), ["REDIS_USER"]);
     assert!(named(&sentinel["containers"], "sentinel").get("env").is_none());
 }
 
@@ -262,68 +224,37 @@ fn commands_and_stop() {
     );
     assert_eq!(pod(stateful_set(&desired))["terminationGracePeriodSeconds"], 30);
     let sentinel = named(&pod(deployment(&desired))["containers"], "sentinel");
-    assert_eq!(
-        sentinel["command"],
-        json!(["redis-server", "/redis/sentinel.conf", "--sentinel"])
-    );
-    assert!(
-        pod(deployment(&desired))
-            .get("terminationGracePeriodSeconds")
-            .is_none()
-    );
+    assert_eq!(sentinel["command"], json!(["redis-server", "/redis/sentinel.conf", "--sentinel"]));
+    assert!(pod(deployment(&desired)).get("terminationGracePeriodSeconds").is_none());
 }
 
 #[test]
 fn probes_ask_early_and_often_but_kill_late() {
     let desired = built(&full());
     let times = |probe: &Value| {
-        [
-            "initialDelaySeconds",
-            "periodSeconds",
-            "timeoutSeconds",
-            "failureThreshold",
-        ]
-        .map(|field| probe[field].as_i64())
+        ["initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold"]
+            .map(|field| probe[field].as_i64())
     };
     let redis = named(&pod(stateful_set(&desired))["containers"], "redis");
     let sentinel = named(&pod(deployment(&desired))["containers"], "sentinel");
     assert_eq!(times(&redis["readinessProbe"]), [None, Some(2), Some(5), Some(1)]);
-    assert_eq!(
-        times(&sentinel["readinessProbe"]),
-        [None, Some(5), Some(5), Some(1)]
-    );
+    assert_eq!(times(&sentinel["readinessProbe"]), [None, Some(5), Some(5), Some(1)]);
     for container in [redis, sentinel] {
         assert_eq!(times(&container["livenessProbe"]), [30, 15, 5, 6].map(Some));
         assert_eq!(times(&container["startupProbe"]), [30, 15, 5, 6].map(Some));
     }
     let command = |probe: &Value| probe["exec"]["command"].clone();
-    assert_eq!(
-        command(&redis["readinessProbe"]),
-        json!(["/bin/sh", "/redis-readiness/ready.sh"])
-    );
-    assert_eq!(
-        command(&redis["startupProbe"]),
-        json!(["/bin/sh", "/redis-startup/startup.sh"])
-    );
-    assert_eq!(
-        command(&sentinel["startupProbe"]),
-        json!(["/bin/sh", "/sentinel-startup/startup.sh"])
-    );
+    assert_eq!(command(&redis["readinessProbe"]), json!(["/bin/sh", "/redis-readiness/ready.sh"]));
+    assert_eq!(command(&redis["startupProbe"]), json!(["/bin/sh", "/redis-startup/startup.sh"]));
+    assert_eq!(command(&sentinel["startupProbe"]), json!(["/bin/sh", "/sentinel-startup/startup.sh"]));
     let plain = built(&minimal());
-    assert!(
-        pod(stateful_set(&plain))["containers"][0]
-            .get("startupProbe")
-            .is_none()
-    );
+    assert!(pod(stateful_set(&plain))["containers"][0].get("startupProbe").is_none());
 }
 
 #[test]
 fn pods_spread_over_nodes() {
     let desired = built(&minimal());
-    for (workload, component) in [
-        (stateful_set(&desired), "redis"),
-        (deployment(&desired), "sentinel"),
-    ] {
+    for (workload, component) in [(stateful_set(&desired), "redis"), (deployment(&desired), "sentinel")] {
         assert_eq!(
             pod(workload)["affinity"],
             json!({"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{

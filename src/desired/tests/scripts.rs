@@ -11,10 +11,8 @@ use crate::desired::config_maps::{READY_SCRIPT, SHUTDOWN_SCRIPT};
 
 /// Shells of the images: Debian's and Alpine's, where this machine has it too.
 fn shells() -> Vec<Vec<&'static str>> {
-    let busybox = Command::new("busybox")
-        .args(["sh", "-c", ":"])
-        .status()
-        .is_ok_and(|status| status.success());
+    let busybox =
+        Command::new("busybox").args(["sh", "-c", ":"]).status().is_ok_and(|status| status.success());
     let mut shells = vec![vec!["sh"]];
     shells.extend(busybox.then(|| vec!["busybox", "sh"]));
     shells
@@ -44,11 +42,7 @@ impl Stage {
     }
 
     fn log(&self) -> Vec<String> {
-        fs::read_to_string(self.file("log"))
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        fs::read_to_string(self.file("log")).unwrap().lines().map(str::to_owned).collect()
     }
 
     /// The log without what only asks.
@@ -82,10 +76,7 @@ impl Drop for Stage {
 }
 
 fn info(fields: &[&str]) -> String {
-    format!(
-        "# Server\\r\\nredis_version:7.2.0\\r\\nasync_loading:1\\r\\n{}\\r\\n",
-        fields.join("\\r\\n")
-    )
+    format!("# Server\\r\\nredis_version:7.2.0\\r\\nasync_loading:1\\r\\n{}\\r\\n", fields.join("\\r\\n"))
 }
 
 #[test]
@@ -99,44 +90,16 @@ fn ready_tells_the_truth() {
     let table = [
         (info(&["loading:0", "role:master"]), true, ""),
         (info(&["loading:1", "role:master"]), false, "loading its data"),
-        (
-            info(&["loading:1", "role:slave", other, up, idle]),
-            false,
-            "loading its data",
-        ),
+        (info(&["loading:1", "role:slave", other, up, idle]), false, "loading its data"),
         (replica(up, idle, other), true, ""),
         (replica(up, idle, "master_host:fd00::2"), true, ""),
         (replica(down, idle, other), false, "no link to its master"),
-        (
-            replica(down, syncing, other),
-            false,
-            "copying the data of its master",
-        ),
-        (
-            replica(up, syncing, other),
-            false,
-            "copying the data of its master",
-        ),
-        (
-            replica(down, idle, "master_host:127.0.0.1"),
-            false,
-            "not told yet whom to follow",
-        ),
-        (
-            replica(up, idle, "master_host:127.0.0.1"),
-            false,
-            "not told yet whom to follow",
-        ),
-        (
-            "NOAUTH Authentication required.\\n".to_owned(),
-            false,
-            "no usable answer: NOAUTH",
-        ),
-        (
-            "Could not connect to Redis at 127.0.0.1:6380\\n".to_owned(),
-            false,
-            "no usable answer: Could not",
-        ),
+        (replica(down, syncing, other), false, "copying the data of its master"),
+        (replica(up, syncing, other), false, "copying the data of its master"),
+        (replica(down, idle, "master_host:127.0.0.1"), false, "not told yet whom to follow"),
+        (replica(up, idle, "master_host:127.0.0.1"), false, "not told yet whom to follow"),
+        ("NOAUTH Authentication required.\\n".to_owned(), false, "no usable answer: NOAUTH"),
+        ("Could not connect to Redis at 127.0.0.1:6380\\n".to_owned(), false, "no usable answer: Could not"),
         (String::new(), false, "no usable answer"),
     ];
     for shell in shells() {
@@ -145,15 +108,8 @@ fn ready_tells_the_truth() {
             let output = stage.run(&shell, READY_SCRIPT, "30");
             let said = String::from_utf8(output.stdout).unwrap();
             assert_eq!(output.status.success(), *ready, "{shell:?} {answer} {said}");
-            assert!(
-                said.starts_with(why) && said.is_empty() == why.is_empty(),
-                "{answer}: {said}"
-            );
-            assert_eq!(
-                stage.log(),
-                ["no password|-h 127.0.0.1 -p 6380 INFO"],
-                "one call, no argument more"
-            );
+            assert!(said.starts_with(why) && said.is_empty() == why.is_empty(), "{answer}: {said}");
+            assert_eq!(stage.log(), ["no password|-h 127.0.0.1 -p 6380 INFO"], "one call, no argument more");
         }
     }
 }
@@ -213,43 +169,22 @@ fn who_need_not_hand_over_only_saves() {
         format!("case \"$*\" in *INFO*) printf '{info}' ;; *get-master*) {named} ;; esac")
     };
     let table = [
-        (
-            "a replica",
-            ask(
-                "role:slave\\r\\nslave0:state=online\\r\\n",
-                "printf '10.0.0.1\\n6380\\n'",
-            ),
-        ),
+        ("a replica", ask("role:slave\\r\\nslave0:state=online\\r\\n", "printf '10.0.0.1\\n6380\\n'")),
         (
             "a master without replicas",
-            ask(
-                "role:master\\r\\nconnected_slaves:0\\r\\n",
-                "printf '10.0.0.1\\n6380\\n'",
-            ),
+            ask("role:master\\r\\nconnected_slaves:0\\r\\n", "printf '10.0.0.1\\n6380\\n'"),
         ),
         (
             "a master whose replica still syncs",
-            ask(
-                "role:master\\r\\nslave0:state=send_bulk\\r\\n",
-                "printf '10.0.0.1\\n6380\\n'",
-            ),
+            ask("role:master\\r\\nslave0:state=send_bulk\\r\\n", "printf '10.0.0.1\\n6380\\n'"),
         ),
-        (
-            "a master that was replaced",
-            ask(master, "printf '10.0.0.2\\n6380\\n'"),
-        ),
+        ("a master that was replaced", ask(master, "printf '10.0.0.2\\n6380\\n'")),
         ("Sentinels that know no master", ask(master, "echo")),
         (
             "Sentinels out of reach",
-            ask(
-                master,
-                "echo 'Could not connect to Redis at rfs-cart:26379'; exit 1",
-            ),
+            ask(master, "echo 'Could not connect to Redis at rfs-cart:26379'; exit 1"),
         ),
-        (
-            "a server out of reach",
-            "echo 'Could not connect'; exit 1".to_owned(),
-        ),
+        ("a server out of reach", "echo 'Could not connect'; exit 1".to_owned()),
     ];
     for shell in shells() {
         for (who, cli) in &table {
@@ -270,10 +205,7 @@ fn a_refused_handover_ends_at_once() {
         let deeds = stage.deeds();
         assert_eq!(
             deeds[2..],
-            [
-                without_password("-h 127.0.0.1 -p 6380 CLIENT UNPAUSE"),
-                without_password(SAVED)
-            ]
+            [without_password("-h 127.0.0.1 -p 6380 CLIENT UNPAUSE"), without_password(SAVED)]
         );
     }
 }
@@ -310,17 +242,9 @@ fn inline_probes_judge_the_answer() {
     let refused = "Could not connect to Redis at 127.0.0.1:26379: Connection refused\\n";
     let table = [
         (&redis_alive, "PONG\\n", true),
-        (
-            &redis_alive,
-            "LOADING Redis is loading the dataset in memory\\n",
-            true,
-        ),
+        (&redis_alive, "LOADING Redis is loading the dataset in memory\\n", true),
         (&redis_alive, "BUSY Redis is busy running a script.\\n", true),
-        (
-            &redis_alive,
-            "MISCONF Redis is configured to save RDB snapshots\\n",
-            true,
-        ),
+        (&redis_alive, "MISCONF Redis is configured to save RDB snapshots\\n", true),
         (&redis_alive, refused, false),
         (&redis_alive, "", false),
         (&sentinel_alive, "PONG\\n", true),
@@ -352,10 +276,7 @@ fn sentinels_configuration_is_copied_once() {
         }
         fs::write(here("redis/sentinel.conf"), "from the ConfigMap").unwrap();
         let prefix = stage.0.to_string_lossy();
-        let copy = command[2]
-            .as_str()
-            .unwrap()
-            .replace("/redis", &format!("{prefix}/redis"));
+        let copy = command[2].as_str().unwrap().replace("/redis", &format!("{prefix}/redis"));
         let target = here("redis-writable/sentinel.conf");
         assert!(stage.run(&shell, &copy, "30").status.success());
         assert_eq!(fs::read_to_string(&target).unwrap(), "from the ConfigMap");

@@ -24,12 +24,7 @@ fn broken_rules(pod: &Value) -> Vec<String> {
         "secret",
     ];
     for volume in pod["volumes"].as_array().into_iter().flatten() {
-        if !volume
-            .as_object()
-            .unwrap()
-            .keys()
-            .any(|key| allowed.contains(&key.as_str()))
-        {
+        if !volume.as_object().unwrap().keys().any(|key| allowed.contains(&key.as_str())) {
             broken.push(format!("volume {volume}"));
         }
     }
@@ -37,40 +32,20 @@ fn broken_rules(pod: &Value) -> Vec<String> {
     for container in lists.into_iter().filter_map(Value::as_array).flatten() {
         let own = &container["securityContext"];
         let inherited = |field: &str| {
-            if own[field].is_null() {
-                of_pod[field].clone()
-            } else {
-                own[field].clone()
-            }
+            if own[field].is_null() { of_pod[field].clone() } else { own[field].clone() }
         };
         let checks = [
-            (
-                "allowPrivilegeEscalation",
-                own["allowPrivilegeEscalation"] == false,
-            ),
+            ("allowPrivilegeEscalation", own["allowPrivilegeEscalation"] == false),
             ("privileged", own["privileged"] != true),
-            (
-                "capabilities.drop",
-                own["capabilities"]["drop"] == serde_json::json!(["ALL"]),
-            ),
-            (
-                "capabilities.add",
-                own["capabilities"]["add"].as_array().is_none_or(Vec::is_empty),
-            ),
+            ("capabilities.drop", own["capabilities"]["drop"] == serde_json::json!(["ALL"])),
+            ("capabilities.add", own["capabilities"]["add"].as_array().is_none_or(Vec::is_empty)),
             ("runAsNonRoot", inherited("runAsNonRoot") == true),
             ("runAsUser", inherited("runAsUser") != 0),
-            (
-                "seccompProfile",
-                inherited("seccompProfile")["type"] == "RuntimeDefault",
-            ),
+            ("seccompProfile", inherited("seccompProfile")["type"] == "RuntimeDefault"),
             ("readOnlyRootFilesystem", own["readOnlyRootFilesystem"] == true),
             (
                 "hostPort",
-                container["ports"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .all(|port| port["hostPort"].is_null()),
+                container["ports"].as_array().into_iter().flatten().all(|port| port["hostPort"].is_null()),
             ),
         ];
         let failed = checks.into_iter().filter(|(_, kept)| !kept);
@@ -110,10 +85,7 @@ fn our_containers_keep_them_in_a_pod_context_of_the_users() {
 fn the_check_can_fail() {
     let desired = built(&full());
     let broken = broken_rules(pod(stateful_set(&desired)));
-    assert!(
-        broken.iter().any(|rule| rule == "\"beside\": capabilities.drop"),
-        "{broken:?}"
-    );
+    assert!(broken.iter().any(|rule| rule == "\"beside\": capabilities.drop"), "{broken:?}");
     let mut valid = minimal();
     valid.redis.pod.host_network = true;
     let desired = built(&valid);

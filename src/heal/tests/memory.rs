@@ -16,14 +16,8 @@ fn times_begin_with_the_state_that_they_measure() {
     memory.update(&none, later);
     assert_eq!(memory.masterless_for(later), Duration::from_secs(7));
     memory.update(&plan(&plain(), &healthy(), &memory, later), later);
-    assert_eq!(
-        (memory.masterless_for(later), memory.stable_for(later)),
-        (Duration::ZERO, Duration::ZERO)
-    );
+    assert_eq!((memory.masterless_for(later), memory.stable_for(later)), (Duration::ZERO, Duration::ZERO));
     assert_eq!(memory.last_master.as_deref(), Some("rfr-x-0"));
-    assert_eq!(
-        memory.stable_for(later + Duration::from_secs(3)),
-        Duration::from_secs(3)
-    );
+    assert_eq!(memory.stable_for(later + Duration::from_secs(3)), Duration::from_secs(3));
     assert_eq!(memory.stable_for(start), Duration::ZERO, "a clock that went back");
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::world::*;
 use crate::api::Valid;
+use crate::heal::election::related;
 use crate::heal::{Action, Memory, plan};
 use crate::observe::facts::{Observed, RedisNode, Role, SentinelNode};
 
@@ -23,12 +24,14 @@ fn any_redis(ordinal: u32) -> impl Strategy<Value = RedisNode> {
             replica(ordinal, &source)
         }),
     ];
-    (kind, 0..3_i64, 0..2_u64, any::<(bool, bool)>()).prop_map(
-        |(node, offset, keys, (terminating, loading))| {
+    (kind, (0..3_i64, 0..2_u64, 0..3_u32), any::<(bool, bool)>()).prop_map(
+        |(node, data, (terminating, loading))| {
+            let (offset, keys, history) = data;
             let mut node = with_data(node, offset, keys);
             node.pod.terminating = terminating;
             if let Ok(facts) = &mut node.server {
                 facts.loading = loading;
+                facts.replication_id = history.to_string();
             }
             node
         },
@@ -59,35 +62,24 @@ fn any_sentinel(number: u32) -> impl Strategy<Value = SentinelNode> {
 fn any_world() -> impl Strategy<Value = (Valid, Observed, Memory)> {
     let redis = (any_redis(0), any_redis(1), any_redis(2), 0..4_usize);
     let sentinels = (any_sentinel(0), any_sentinel(1), any_sentinel(2), 0..4_usize);
-    (
-        redis,
-        sentinels,
-        any::<bool>(),
-        proptest::option::of(0..3_u32),
-        0..100_i64,
+    (redis, sentinels, any::<bool>(), proptest::option::of(0..3_u32), 0..100_i64).prop_map(
+        |((a, b, c, servers), (x, y, z, votes), claims, last, masterless)| {
+            let mut world = observed(vec![a, b, c], vec![x, y, z]);
+            world.redis.truncate(servers);
+            world.sentinels.truncate(votes);
+            let since = Timestamp::UNIX_EPOCH - Duration::from_secs(masterless.unsigned_abs());
+            let memory = Memory {
+                last_master: last.map(|ordinal| format!("rfr-x-{ordinal}")),
+                masterless_since: Some(since),
+                ..Memory::default()
+            };
+            (if claims { persistent() } else { plain() }, world, memory)
+        },
     )
-        .prop_map(
-            |((a, b, c, servers), (x, y, z, votes), claims, last, masterless)| {
-                let mut world = observed(vec![a, b, c], vec![x, y, z]);
-                world.redis.truncate(servers);
-                world.sentinels.truncate(votes);
-                let since = Timestamp::UNIX_EPOCH - Duration::from_secs(masterless.unsigned_abs());
-                let memory = Memory {
-                    last_master: last.map(|ordinal| format!("rfr-x-{ordinal}")),
-                    masterless_since: Some(since),
-                    ..Memory::default()
-                };
-                (if claims { persistent() } else { plain() }, world, memory)
-            },
-        )
 }
 
 fn facts<'a>(world: &'a Observed, pod: &str) -> Option<&'a crate::observe::facts::ServerFacts> {
-    world
-        .redis
-        .iter()
-        .find(|node| node.pod.name == pod)
-        .and_then(|node| node.server.as_ref().ok())
+    world.redis.iter().find(|node| node.pod.name == pod).and_then(|node| node.server.as_ref().ok())
 }
 
 proptest! {
@@ -110,13 +102,13 @@ proptest! {
                 Action::Promote { pod, .. } => {
                     let chosen = facts(&world, pod).unwrap();
                     let better = world.redis.iter().filter(|n| !n.pod.terminating).filter_map(|n| n.server.as_ref().ok())
-                        .any(|other| other.keys > 0 && (chosen.keys == 0 || other.offset > chosen.offset));
+                        .any(|other| related(other, chosen) && other.offset > chosen.offset);
                     prop_assert!(!better, "{plan:?}");
                 }
                 Action::Follow { pod, .. } => {
                     let master = facts(&world, &plan.master.as_ref().unwrap().pod).unwrap();
                     let wiped = facts(&world, pod).unwrap();
-                    prop_assert!(wiped.keys == 0 || master.keys > 0 || master.offset > 0 || master.loading, "{plan:?}");
+                    prop_assert!(wiped.keys == 0 || master.keys > 0 || master.loading || related(master, wiped), "{plan:?}");
                 }
                 _ => {}
             }

@@ -8,21 +8,12 @@ use crate::heal::{Action, Memory, Plan, plan};
 use crate::observe::facts::{Monitored, Observed, Role};
 
 fn planned(observed: &Observed, memory: &Memory) -> Plan {
-    plan(
-        &plain(),
-        observed,
-        memory,
-        Timestamp::UNIX_EPOCH + Duration::from_secs(60),
-    )
+    plan(&plain(), observed, memory, Timestamp::UNIX_EPOCH + Duration::from_secs(60))
 }
 
 fn stable_for(seconds: u64) -> Memory {
     let since = Timestamp::UNIX_EPOCH + Duration::from_secs(60 - seconds);
-    Memory {
-        stable_since: Some(since),
-        last_master: Some("rfr-x-0".to_owned()),
-        ..Memory::default()
-    }
+    Memory { stable_since: Some(since), last_master: Some("rfr-x-0".to_owned()), ..Memory::default() }
 }
 
 fn pointed(plan: &Plan) -> Vec<(&str, bool)> {
@@ -41,15 +32,39 @@ fn edit(observed: &mut Observed, number: usize, change: impl FnOnce(&mut Monitor
 }
 
 #[test]
-fn sentinels_that_know_nobody_or_a_stranger_are_told() {
+fn sentinels_that_know_nobody_are_told_at_once() {
     let mut world = healthy();
     edit(&mut world, 0, |m| m.host = LOOPBACK.to_owned());
-    edit(&mut world, 1, |m| m.host = "10.9.9.9".to_owned());
     world.sentinels[2].server.as_mut().unwrap().monitored = None;
-    assert_eq!(
-        pointed(&planned(&world, &Memory::default())),
-        [("rfs-x-0", true), ("rfs-x-1", true), ("rfs-x-2", false)]
-    );
+    assert_eq!(pointed(&planned(&world, &Memory::default())), [("rfs-x-0", true), ("rfs-x-2", false)]);
+}
+
+#[test]
+fn sentinels_that_name_a_stranger_are_told_better_one_by_one_when_seen_twice() {
+    let mut world = healthy();
+    for number in 0..2 {
+        edit(&mut world, number, |m| m.host = "10.9.9.9".to_owned());
+    }
+    let first = planned(&world, &stable_for(30));
+    assert!(first.strangers && first.actions.is_empty(), "{first:?}");
+    let since = Some(Timestamp::UNIX_EPOCH + Duration::from_secs(59));
+    let twice = Memory { strangers_since: since, ..stable_for(30) };
+    assert_eq!(pointed(&planned(&world, &twice)), [("rfs-x-0", true)]);
+    flag(&mut world, "failover_in_progress");
+    assert!(planned(&world, &twice).actions.is_empty(), "never into a failover");
+}
+
+#[test]
+fn a_sentinel_that_was_cut_off_before_it_had_the_password_gets_it_again() {
+    let mut spec = plain();
+    let mut world = healthy();
+    edit(&mut world, 1, |m| m.replicas = 0);
+    flag(&mut world, "s_down");
+    flag(&mut world, "disconnected");
+    let told = |spec: &crate::api::Valid| plan(spec, &world, &stable_for(30), Timestamp::UNIX_EPOCH).actions;
+    assert_eq!(told(&spec), [], "there is no password");
+    spec.auth_secret = Some("secret".to_owned());
+    assert_eq!(told(&spec), [Action::Authenticate { pod: "rfs-x-1".to_owned() }]);
 }
 
 #[test]
@@ -69,10 +84,7 @@ fn a_minority_that_names_another_of_our_servers_is_left_to_the_others() {
     edit(&mut world, 0, |m| m.host = ip(1));
     let plan = planned(&world, &stable_for(30));
     assert!(plan.actions.is_empty() && !plan.quorum.ok, "{plan:?}");
-    assert_eq!(
-        plan.quorum.reason, "SentinelsMissing",
-        "two of three are a quorum"
-    );
+    assert_eq!(plan.quorum.reason, "SentinelsMissing", "two of three are a quorum");
 }
 
 #[test]
@@ -90,20 +102,12 @@ fn a_wrong_quorum_is_set_and_the_users_own_is_kept() {
     let mut world = healthy();
     edit(&mut world, 1, |m| m.quorum = 3);
     let actions = planned(&world, &stable_for(30)).actions;
-    let [Action::SetSentinel(key)] = &actions[..] else {
-        panic!("{actions:?}")
-    };
-    assert_eq!(
-        (key.pod.as_str(), key.name.as_str(), key.value.as_str()),
-        ("rfs-x-1", "quorum", "2")
-    );
+    let [Action::SetSentinel(key)] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!((key.pod.as_str(), key.name.as_str(), key.value.as_str()), ("rfs-x-1", "quorum", "2"));
     let own = valid(json!({"sentinel": {"customConfig": ["quorum 3"]}}));
     assert_eq!(own.sentinel.quorum(), 3);
     let actions = plan(&own, &world, &stable_for(30), Timestamp::UNIX_EPOCH).actions;
-    assert_eq!(
-        actions.iter().map(Action::pod).collect::<Vec<_>>(),
-        ["rfs-x-0", "rfs-x-2"]
-    );
+    assert_eq!(actions.iter().map(Action::pod).collect::<Vec<_>>(), ["rfs-x-0", "rfs-x-2"]);
 }
 
 #[test]
@@ -111,13 +115,7 @@ fn sentinels_that_do_not_know_one_another_do_not_agree() {
     let mut world = healthy();
     edit(&mut world, 2, |m| m.peers = 1);
     let plan = planned(&world, &stable_for(30));
-    assert!(
-        plan.quorum
-            .message
-            .contains("rfs-x-2 knows 1 of 2 other Sentinels"),
-        "{}",
-        plan.quorum.message
-    );
+    assert!(plan.quorum.message.contains("rfs-x-2 knows 1 of 2 other Sentinels"), "{}", plan.quorum.message);
     world.sentinels.truncate(1);
     assert_eq!(planned(&world, &stable_for(30)).quorum.reason, "NoQuorum");
 }
@@ -184,6 +182,10 @@ fn sentinels_of_a_first_start_are_introduced_to_one_another() {
         .filter(|action| matches!(action, Action::Introduce { .. }))
         .collect();
     let hello = "10.0.1.1,26379,id-1,0,mymaster,10.0.0.1,6379,0".to_owned();
-    assert_eq!(introduced, [Action::Introduce { pod: "rfs-x-0".to_owned(), hello }], "only to peers of the same master");
+    assert_eq!(
+        introduced,
+        [Action::Introduce { pod: "rfs-x-0".to_owned(), hello }],
+        "only to peers of the same master"
+    );
     assert_eq!(planned(&world, &stable_for(30)).actions.len(), 1, "later they have time to find each other");
 }

@@ -11,10 +11,8 @@ fn with(entries: &[&str], shown: &[(&str, &str)]) -> (crate::api::Valid, Observe
     let mut world = healthy();
     for node in &mut world.redis {
         if let Ok(facts) = &mut node.server {
-            facts.config = shown
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect();
+            facts.config =
+                shown.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         }
     }
     (spec, world)
@@ -64,22 +62,14 @@ fn only_what_differs_is_set(
 
 #[test]
 fn several_save_entries_are_one_value() {
-    let plan = planned(
-        &with(&["save 900 1 300 10"], &[("save", "3600 1")]),
-        &Memory::default(),
-    );
-    let Some(Action::SetRedis(key)) = plan.actions.first() else {
-        panic!("{plan:?}")
-    };
+    let plan = planned(&with(&["save 900 1 300 10"], &[("save", "3600 1")]), &Memory::default());
+    let Some(Action::SetRedis(key)) = plan.actions.first() else { panic!("{plan:?}") };
     assert_eq!((key.name.as_str(), key.value.as_str()), ("save", "900 1 300 10"));
 }
 
 #[test]
 fn a_value_that_the_server_shows_in_its_own_way_is_not_set_again() {
-    let case = with(
-        &["notify-keyspace-events KEA"],
-        &[("notify-keyspace-events", "AKE")],
-    );
+    let case = with(&["notify-keyspace-events KEA"], &[("notify-keyspace-events", "AKE")]);
     let mut memory = Memory::default();
     let keys: Vec<SettingKey> = planned(&case, &memory)
         .actions
@@ -95,11 +85,7 @@ fn a_value_that_the_server_shows_in_its_own_way_is_not_set_again() {
     assert!(planned(&case, &memory).healthy());
     let mut edited = case;
     set_config(&mut edited.1, "notify-keyspace-events", "E");
-    assert_eq!(
-        planned(&edited, &memory).actions.len(),
-        3,
-        "somebody changed it by hand"
-    );
+    assert_eq!(planned(&edited, &memory).actions.len(), 3, "somebody changed it by hand");
 }
 
 #[test]
@@ -107,21 +93,12 @@ fn a_refused_setting_is_said_and_not_sent_again() {
     let case = with(&["hz 50"], &[("hz", "10")]);
     let mut memory = Memory::default();
     for action in planned(&case, &memory).actions {
-        let Action::SetRedis(key) = action else {
-            panic!("{action:?}")
-        };
+        let Action::SetRedis(key) = action else { panic!("{action:?}") };
         memory.settle(key, Outcome::Refused("ERR no".to_owned()));
     }
     let plan = planned(&case, &memory);
-    assert!(
-        plan.actions.is_empty() && plan.config.reason == "Refused",
-        "{plan:?}"
-    );
-    assert!(
-        plan.config.message.contains("rfr-x-1 refused `hz 50`: ERR no"),
-        "{}",
-        plan.config.message
-    );
+    assert!(plan.actions.is_empty() && plan.config.reason == "Refused", "{plan:?}");
+    assert!(plan.config.message.contains("rfr-x-1 refused `hz 50`: ERR no"), "{}", plan.config.message);
 }
 
 #[test]
@@ -129,22 +106,13 @@ fn a_restarted_server_is_asked_anew() {
     let mut case = with(&["hz 50"], &[("hz", "10")]);
     let mut memory = Memory::default();
     for action in planned(&case, &memory).actions {
-        let Action::SetRedis(key) = action else {
-            panic!("{action:?}")
-        };
+        let Action::SetRedis(key) = action else { panic!("{action:?}") };
         memory.settle(key, Outcome::Refused("ERR no".to_owned()));
     }
     if let Ok(facts) = &mut case.1.redis[2].server {
         facts.run_id = "another".to_owned();
     }
-    assert_eq!(
-        planned(&case, &memory)
-            .actions
-            .iter()
-            .map(Action::pod)
-            .collect::<Vec<_>>(),
-        ["rfr-x-2"]
-    );
+    assert_eq!(planned(&case, &memory).actions.iter().map(Action::pod).collect::<Vec<_>>(), ["rfr-x-2"]);
 }
 
 #[test]
@@ -152,22 +120,14 @@ fn sentinel_settings_where_they_differ_and_only_once_they_monitor_the_master() {
     let spec = valid(json!({"sentinel": {"customConfig": ["down-after-milliseconds 2000"]}}));
     let mut world = healthy();
     if let Some(monitored) = world.sentinels[1].server.as_mut().unwrap().monitored.as_mut() {
-        monitored
-            .settings
-            .insert("down-after-milliseconds".to_owned(), "2000".to_owned());
+        monitored.settings.insert("down-after-milliseconds".to_owned(), "2000".to_owned());
     }
     let plan = crate::heal::plan(&spec, &world, &Memory::default(), Timestamp::UNIX_EPOCH);
-    assert_eq!(
-        plan.actions.iter().map(Action::pod).collect::<Vec<_>>(),
-        ["rfs-x-0", "rfs-x-2"]
-    );
+    assert_eq!(plan.actions.iter().map(Action::pod).collect::<Vec<_>>(), ["rfs-x-0", "rfs-x-2"]);
     world.sentinels = sentinels(LOOPBACK);
     let plan = crate::heal::plan(&spec, &world, &Memory::default(), Timestamp::UNIX_EPOCH);
     assert!(
-        !plan
-            .actions
-            .iter()
-            .any(|action| matches!(action, Action::SetSentinel(_))),
+        !plan.actions.iter().any(|action| matches!(action, Action::SetSentinel(_))),
         "{:?}",
         plan.actions
     );

@@ -44,10 +44,7 @@ pub(crate) fn ip(ordinal: u32) -> String {
 }
 
 pub(crate) fn address(ordinal: u32) -> Address {
-    Address {
-        host: ip(ordinal),
-        port: 6379,
-    }
+    Address { host: ip(ordinal), port: 6379 }
 }
 
 fn redis_pod(ordinal: u32) -> PodFacts {
@@ -66,23 +63,10 @@ fn redis_pod(ordinal: u32) -> PodFacts {
 /// A server that follows `source`, in sync when that is a real one.
 pub(crate) fn replica(ordinal: u32, source: &str) -> RedisNode {
     let link_up = source != LOOPBACK;
-    let role = Role::Replica {
-        source: Address {
-            host: source.to_owned(),
-            port: 6379,
-        },
-        link_up,
-        syncing: false,
-    };
-    let facts = ServerFacts {
-        run_id: format!("run-{ordinal}"),
-        role,
-        ..ServerFacts::default()
-    };
-    RedisNode {
-        pod: redis_pod(ordinal),
-        server: Ok(facts),
-    }
+    let role =
+        Role::Replica { source: Address { host: source.to_owned(), port: 6379 }, link_up, syncing: false };
+    let facts = ServerFacts { run_id: format!("run-{ordinal}"), role, ..ServerFacts::default() };
+    RedisNode { pod: redis_pod(ordinal), server: Ok(facts) }
 }
 
 /// A server that is master, with the other two connected.
@@ -92,27 +76,15 @@ pub(crate) fn master(ordinal: u32) -> RedisNode {
         online: true,
         offset: 0,
     });
-    let role = Role::Master {
-        replicas: replicas.collect(),
-    };
-    let facts = ServerFacts {
-        run_id: format!("run-{ordinal}"),
-        role,
-        ..ServerFacts::default()
-    };
-    let mut node = RedisNode {
-        pod: redis_pod(ordinal),
-        server: Ok(facts),
-    };
+    let role = Role::Master { replicas: replicas.collect() };
+    let facts = ServerFacts { run_id: format!("run-{ordinal}"), role, ..ServerFacts::default() };
+    let mut node = RedisNode { pod: redis_pod(ordinal), server: Ok(facts) };
     node.pod.role_label = Some("master".to_owned());
     node
 }
 
 pub(crate) fn silent(ordinal: u32) -> RedisNode {
-    RedisNode {
-        pod: redis_pod(ordinal),
-        server: Err(Silence::Failed(crate::redis::Error::Timeout)),
-    }
+    RedisNode { pod: redis_pod(ordinal), server: Err(Silence::Failed(crate::redis::Error::Timeout)) }
 }
 
 /// The same server with data.
@@ -128,11 +100,7 @@ pub(crate) fn with_data(mut node: RedisNode, offset: i64, keys: u64) -> RedisNod
 /// A Sentinel that monitors `host` and knows everybody.
 pub(crate) fn sentinel(number: u32, host: &str) -> SentinelNode {
     let (peers, replicas) = if host == LOOPBACK { (0, 0) } else { (2, 2) };
-    let settings = [
-        ("down-after-milliseconds", "5000"),
-        ("failover-timeout", "10000"),
-        ("quorum", "2"),
-    ];
+    let settings = [("down-after-milliseconds", "5000"), ("failover-timeout", "10000"), ("quorum", "2")];
     let monitored = Monitored {
         host: host.to_owned(),
         port: 6379,
@@ -141,10 +109,7 @@ pub(crate) fn sentinel(number: u32, host: &str) -> SentinelNode {
         peers,
         quorum: 2,
         config_epoch: 0,
-        settings: settings
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
+        settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     };
     SentinelNode {
         pod: PodFacts {
@@ -155,10 +120,7 @@ pub(crate) fn sentinel(number: u32, host: &str) -> SentinelNode {
             running: true,
             ..PodFacts::default()
         },
-        server: Ok(SentinelFacts {
-            id: format!("id-{number}"),
-            monitored: Some(monitored),
-        }),
+        server: Ok(SentinelFacts { id: format!("id-{number}"), monitored: Some(monitored) }),
     }
 }
 
@@ -172,18 +134,12 @@ pub(crate) fn observed(redis: Vec<RedisNode>, sentinels: Vec<SentinelNode>) -> O
 
 /// Master 0, replicas 1 and 2, all agreed.
 pub(crate) fn healthy() -> Observed {
-    observed(
-        vec![master(0), replica(1, &ip(0)), replica(2, &ip(0))],
-        sentinels(&ip(0)),
-    )
+    observed(vec![master(0), replica(1, &ip(0)), replica(2, &ip(0))], sentinels(&ip(0)))
 }
 
 /// First start: everybody follows the loopback address.
 pub(crate) fn newborn() -> Observed {
-    observed(
-        (0..3).map(|ordinal| replica(ordinal, LOOPBACK)).collect(),
-        sentinels(LOOPBACK),
-    )
+    observed((0..3).map(|ordinal| replica(ordinal, LOOPBACK)).collect(), sentinels(LOOPBACK))
 }
 
 pub(crate) fn set_config(observed: &mut Observed, name: &str, value: &str) {

@@ -108,10 +108,7 @@ fn a_deleted_pod_is_terminating_and_still_runs() {
     .unwrap();
     let seen = pod(&object);
     assert!(seen.terminating && seen.running);
-    assert_eq!(
-        seen.ordinal, None,
-        "the end of a Deployment pod's name is no ordinal"
-    );
+    assert_eq!(seen.ordinal, None, "the end of a Deployment pod's name is no ordinal");
     object.metadata.labels = None;
     assert_eq!(component(&object), "");
     assert!(!pod(&object).running, "a pod that is neither has no server");

@@ -34,13 +34,8 @@ impl Servers for Fake {
 }
 
 fn valid(settings: &[&str]) -> Valid {
-    let config = settings
-        .iter()
-        .map(|key| Directive {
-            key: (*key).to_owned(),
-            value: String::new(),
-        })
-        .collect();
+    let config =
+        settings.iter().map(|key| Directive { key: (*key).to_owned(), value: String::new() }).collect();
     Valid {
         identity: Identity::default(),
         redis: Redis {
@@ -53,12 +48,7 @@ fn valid(settings: &[&str]) -> Valid {
             grace_seconds: 30,
             pod: PodSpec::default(),
         },
-        sentinel: Sentinel {
-            replicas: 3,
-            config: Vec::new(),
-            config_copy: None,
-            pod: PodSpec::default(),
-        },
+        sentinel: Sentinel { replicas: 3, config: Vec::new(), config_copy: None, pod: PodSpec::default() },
         auth_secret: None,
         child_labels: BTreeMap::new(),
     }
@@ -86,11 +76,7 @@ async fn a_server_that_hangs_costs_its_deadline_and_nothing_else() {
         .with("10.0.0.2:7000", "INFO", Ok(text(INFO)))
         .with("10.0.0.10:7000", "INFO", Err(Error::Refused))
         .with("10.0.1.1:26379", "SENTINEL MYID", Ok(text("id")))
-        .with(
-            "10.0.1.1:26379",
-            "SENTINEL MASTER mymaster",
-            Ok(list(&["ip", "10.0.0.2", "port", "7000"])),
-        );
+        .with("10.0.1.1:26379", "SENTINEL MASTER mymaster", Ok(list(&["ip", "10.0.0.2", "port", "7000"])));
     let pods = [
         pod("redis", "rfr-a-10", "10.0.0.10"),
         pod("sentinel", "rfs-a-y", "10.0.1.2"),
@@ -105,31 +91,12 @@ async fn a_server_that_hangs_costs_its_deadline_and_nothing_else() {
 
     assert_eq!(start.elapsed(), SERVER_DEADLINE);
     let names: Vec<&str> = seen.redis.iter().map(|node| node.pod.name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["rfr-a-0", "rfr-a-1", "rfr-a-2", "rfr-a-10"],
-        "by ordinal, not by name"
-    );
-    let silence: Vec<_> = seen
-        .redis
-        .iter()
-        .map(|node| node.server.as_ref().err().cloned())
-        .collect();
+    assert_eq!(names, ["rfr-a-0", "rfr-a-1", "rfr-a-2", "rfr-a-10"], "by ordinal, not by name");
+    let silence: Vec<_> = seen.redis.iter().map(|node| node.server.as_ref().err().cloned()).collect();
     let failed = |error| Some(Silence::Failed(error));
-    assert_eq!(
-        silence,
-        [
-            failed(Error::Timeout),
-            Some(Silence::NotAsked),
-            None,
-            failed(Error::Refused)
-        ]
-    );
-    let sentinels: Vec<_> = seen
-        .sentinels
-        .iter()
-        .map(|node| (node.pod.name.as_str(), node.server.is_ok()))
-        .collect();
+    assert_eq!(silence, [failed(Error::Timeout), Some(Silence::NotAsked), None, failed(Error::Refused)]);
+    let sentinels: Vec<_> =
+        seen.sentinels.iter().map(|node| (node.pod.name.as_str(), node.server.is_ok())).collect();
     assert_eq!(sentinels, [("rfs-a-x", true), ("rfs-a-y", false)]);
 }
 
@@ -138,85 +105,44 @@ async fn settings_that_the_server_does_not_know_are_absent() {
     let fake = Fake::default()
         .with("10.0.0.1:7000", "INFO", Ok(text(INFO)))
         .with("10.0.0.1:7000", "CONFIG GET save", Ok(list(&["save", ""])))
-        .with(
-            "10.0.0.1:7000",
-            "CONFIG GET hz",
-            Ok(list(&["hz-other", "1", "HZ", "10"])),
-        )
+        .with("10.0.0.1:7000", "CONFIG GET hz", Ok(list(&["hz-other", "1", "HZ", "10"])))
         .with("10.0.0.1:7000", "CONFIG GET unknown", Ok(list(&[])))
-        .with(
-            "10.0.0.1:7000",
-            "CONFIG GET refused",
-            Err(Error::Server("ERR".into())),
-        );
+        .with("10.0.0.1:7000", "CONFIG GET refused", Err(Error::Server("ERR".into())));
     let pods = [pod("redis", "rfr-a-0", "10.0.0.1")];
-    let seen = observe(
-        &fake,
-        &valid(&["save", "hz", "unknown", "refused", "save"]),
-        &pods,
-        None,
-    )
-    .await;
+    let seen = observe(&fake, &valid(&["save", "hz", "unknown", "refused", "save"]), &pods, None).await;
     let facts = seen.redis[0].server.as_ref().unwrap();
-    let expected = [
-        ("hz".to_owned(), "10".to_owned()),
-        ("save".to_owned(), String::new()),
-    ];
+    let expected = [("hz".to_owned(), "10".to_owned()), ("save".to_owned(), String::new())];
     assert_eq!(facts.config, BTreeMap::from(expected));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_setting_without_an_answer_is_not_taken_for_absent() {
-    let fake = Fake::default()
-        .with("10.0.0.1:7000", "INFO", Ok(text(INFO)))
-        .with(
-            "10.0.0.1:7000",
-            "CONFIG GET save",
-            Err(Error::Broken("reset".into())),
-        );
-    let seen = observe(
-        &fake,
-        &valid(&["save"]),
-        &[pod("redis", "rfr-a-0", "10.0.0.1")],
-        None,
-    )
-    .await;
-    assert_eq!(
-        seen.redis[0].server,
-        Err(Silence::Failed(Error::Broken("reset".into())))
+    let fake = Fake::default().with("10.0.0.1:7000", "INFO", Ok(text(INFO))).with(
+        "10.0.0.1:7000",
+        "CONFIG GET save",
+        Err(Error::Broken("reset".into())),
     );
+    let seen = observe(&fake, &valid(&["save"]), &[pod("redis", "rfr-a-0", "10.0.0.1")], None).await;
+    assert_eq!(seen.redis[0].server, Err(Silence::Failed(Error::Broken("reset".into()))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sentinel_without_our_master_monitors_nothing() {
     let answers = [
-        (
-            Err(Error::Server("ERR No such master with that name".into())),
-            Ok(None),
-        ),
-        (
-            Err(Error::Server("ERR else".into())),
-            Err(Silence::Failed(Error::Server("ERR else".into()))),
-        ),
+        (Err(Error::Server("ERR No such master with that name".into())), Ok(None)),
+        (Err(Error::Server("ERR else".into())), Err(Silence::Failed(Error::Server("ERR else".into())))),
         (
             Ok(list(&["flags", "master"])),
             Err(Silence::Failed(Error::Protocol("the field ip is missing".into()))),
         ),
     ];
     for (answer, expected) in answers {
-        let fake = Fake::default()
-            .with("10.0.1.1:26379", "SENTINEL MYID", Ok(text("id")))
-            .with("10.0.1.1:26379", "SENTINEL MASTER mymaster", answer);
-        let seen = observe(
-            &fake,
-            &valid(&[]),
-            &[pod("sentinel", "rfs-a-x", "10.0.1.1")],
-            None,
-        )
-        .await;
-        assert_eq!(
-            seen.sentinels[0].server.clone().map(|facts| facts.monitored),
-            expected
+        let fake = Fake::default().with("10.0.1.1:26379", "SENTINEL MYID", Ok(text("id"))).with(
+            "10.0.1.1:26379",
+            "SENTINEL MASTER mymaster",
+            answer,
         );
+        let seen = observe(&fake, &valid(&[]), &[pod("sentinel", "rfs-a-x", "10.0.1.1")], None).await;
+        assert_eq!(seen.sentinels[0].server.clone().map(|facts| facts.monitored), expected);
     }
 }

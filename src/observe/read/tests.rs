@@ -9,10 +9,7 @@ const VERSIONS: [&str; 3] = ["redis-6.2", "redis-7.0", "valkey-9.1"];
 
 /// What a real server answered; made with `redis-cli info`, other sections left out.
 fn captured(version: &str, case: &str) -> String {
-    let path = format!(
-        "{}/src/observe/testdata/{version}/{case}.txt",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let path = format!("{}/src/observe/testdata/{version}/{case}.txt", env!("CARGO_MANIFEST_DIR"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -47,11 +44,7 @@ fn captured_servers_are_read(
             (role, history, keys),
             "{version} {case}: {facts:?}"
         );
-        assert_eq!(
-            (facts.run_id.len(), facts.replication_id.len()),
-            (40, 40),
-            "{version} {case}"
-        );
+        assert_eq!((facts.run_id.len(), facts.replication_id.len()), (40, 40), "{version} {case}");
         assert!(!facts.loading);
     }
 }
@@ -59,10 +52,7 @@ fn captured_servers_are_read(
 #[test]
 fn a_replica_that_never_synced_has_no_history_whatever_it_prints() {
     for version in VERSIONS {
-        assert!(
-            captured(version, "replica_of_dead_master").contains("slave_repl_offset:1\r\n"),
-            "{version}"
-        );
+        assert!(captured(version, "replica_of_dead_master").contains("slave_repl_offset:1\r\n"), "{version}");
         assert_eq!(facts(version, "replica_of_dead_master").offset, 0, "{version}");
     }
 }
@@ -85,14 +75,8 @@ fn a_master_knows_its_replicas() {
         let Role::Master { replicas } = facts(version, "master_with_replica").role else {
             panic!("{version}")
         };
-        let [link] = replicas.as_slice() else {
-            panic!("{version}: {replicas:?}")
-        };
-        assert_eq!(
-            (link.address.host.as_str(), link.online),
-            ("127.0.0.1", true),
-            "{version}"
-        );
+        let [link] = replicas.as_slice() else { panic!("{version}: {replicas:?}") };
+        assert_eq!((link.address.host.as_str(), link.online), ("127.0.0.1", true), "{version}");
         assert!(link.offset > 1, "{version}: {link:?}");
     }
 }
@@ -102,16 +86,10 @@ fn a_captured_sentinel_is_read() {
     for version in VERSIONS {
         let text = captured(version, "sentinel_master");
         let lines: Vec<&str> = text.lines().collect();
-        let fields: BTreeMap<String, String> = lines
-            .chunks_exact(2)
-            .map(|pair| (pair[0].to_owned(), pair[1].to_owned()))
-            .collect();
+        let fields: BTreeMap<String, String> =
+            lines.chunks_exact(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect();
         let seen = monitored(fields).unwrap();
-        assert_eq!(
-            (seen.host.as_str(), seen.quorum, seen.peers),
-            ("127.0.0.1", 2, 0),
-            "{version}"
-        );
+        assert_eq!((seen.host.as_str(), seen.quorum, seen.peers), ("127.0.0.1", 2, 0), "{version}");
         assert_eq!(seen.flags.iter().collect::<Vec<_>>(), ["master"], "{version}");
         assert_eq!(seen.settings["down-after-milliseconds"], "30000", "{version}");
     }
@@ -124,17 +102,12 @@ const REPLICA: &str =
 #[rstest]
 #[case::never_negative("slave_repl_offset:-1\r\nmaster_link_status:up", 0)]
 #[case::first_sync_done("slave_repl_offset:1\r\nmaster_link_status:up", 1)]
-#[case::first_sync_runs(
-    "slave_repl_offset:1\r\nmaster_link_status:down\r\nmaster_sync_in_progress:1",
-    0
-)]
+#[case::first_sync_runs("slave_repl_offset:1\r\nmaster_link_status:down\r\nmaster_sync_in_progress:1", 0)]
 #[case::link_lost("slave_repl_offset:77\r\nmaster_link_status:down", 77)]
 fn offsets_of_replicas(#[case] rest: &str, #[case] expected: i64) {
     let facts = server(&format!("{REPLICA}{rest}"), BTreeMap::new()).unwrap();
     assert_eq!(facts.offset, expected);
-    let Role::Replica { source, syncing, .. } = facts.role else {
-        panic!("not a replica")
-    };
+    let Role::Replica { source, syncing, .. } = facts.role else { panic!("not a replica") };
     assert_eq!(source.to_string(), "[fd00::1]:6379");
     assert_eq!(syncing, rest.contains("progress:1"));
 }
@@ -157,18 +130,12 @@ fn what_is_missing_or_unreadable_is_an_error_that_names_the_field() {
         (MASTER.replace("run_id", "x"), "run_id"),
         (format!("{MASTER}master_repl_offset:5\r\ndb0:keys=many"), "db0"),
         (REPLICA.replace("6379", "99999"), "master_port"),
-        (
-            REPLICA.replace("master_replid:b", "master_replid:"),
-            "master_replid",
-        ),
+        (REPLICA.replace("master_replid:b", "master_replid:"), "master_replid"),
         (REPLICA.to_owned(), "slave_repl_offset"),
     ] {
         let error = server(&info, BTreeMap::new()).unwrap_err();
         assert_eq!(error.reason(), "UnreadableAnswer");
-        assert!(
-            error.to_string().contains(&format!("the field {field} is")),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("the field {field} is")), "{error}");
     }
 }
 
@@ -180,18 +147,8 @@ fn a_bad_line_of_one_replica_does_not_silence_the_master() {
     let Role::Master { replicas } = server(&info, BTreeMap::new()).unwrap().role else {
         panic!("not a master")
     };
-    let address = Address {
-        host: "10.0.0.2".into(),
-        port: 6379,
-    };
-    assert_eq!(
-        replicas,
-        [ReplicaLink {
-            address,
-            online: false,
-            offset: 0
-        }]
-    );
+    let address = Address { host: "10.0.0.2".into(), port: 6379 };
+    assert_eq!(replicas, [ReplicaLink { address, online: false, offset: 0 }]);
 }
 
 /// Lines that look like those of a server, with any value.
@@ -222,11 +179,8 @@ fn any_info() -> impl Strategy<Value = String> {
             .prop_map(|(port, offset)| format!("ip=::1,port={port},state=online,offset={offset}")),
         any::<String>(),
     ];
-    prop::collection::vec(
-        (name, value).prop_map(|(name, value)| format!("{name}:{value}")),
-        0..15,
-    )
-    .prop_map(|lines| lines.join("\r\n"))
+    prop::collection::vec((name, value).prop_map(|(name, value)| format!("{name}:{value}")), 0..15)
+        .prop_map(|lines| lines.join("\r\n"))
 }
 
 proptest! {

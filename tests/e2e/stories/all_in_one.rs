@@ -21,14 +21,9 @@ pub(crate) async fn play(stage: Stage) {
     let began = Instant::now();
     shell::good("kubectl", &["create", "--filename=-"], &manifest).await;
     operator::rolled_out("default").await;
-    stage.say(format!(
-        "kubectl create to a ready operator: {:.1} s",
-        began.elapsed().as_secs_f64()
-    ));
+    stage.say(format!("kubectl create to a ready operator: {:.1} s", began.elapsed().as_secs_f64()));
 
-    stage
-        .kubectl(&["create", "--filename=example/redisfailover/basic.yaml"])
-        .await;
+    stage.kubectl(&["create", "--filename=example/redisfailover/basic.yaml"]).await;
     stage.ready(NAME).await;
 
     stage.kubectl(&["delete", "rf", NAME]).await;
@@ -73,15 +68,9 @@ fn manifest() -> String {
         lines.push(line.to_owned());
         if line.trim() == "- run" {
             let flag = |value: &str| {
-                value
-                    .replace("redisImage", "--redis-image")
-                    .replace("exporterImage", "--exporter-image")
+                value.replace("redisImage", "--redis-image").replace("exporterImage", "--exporter-image")
             };
-            lines.extend(
-                operator::image_flags()
-                    .iter()
-                    .map(|value| format!("{indent}- {}", flag(value))),
-            );
+            lines.extend(operator::image_flags().iter().map(|value| format!("{indent}- {}", flag(value))));
         }
     }
     assert_eq!(replaced, 1, "images in {FILE}");

@@ -29,14 +29,9 @@ const KINDS: &str = "configmaps,secrets,deployments,poddisruptionbudgets,service
 pub(crate) async fn play(stage: Stage) {
     let kinds = all_kinds(&stage).await;
     let before = everything(&stage, &kinds).await;
-    stage
-        .kubectl(&["create", "--filename=example/redisfailover/basic.yaml"])
-        .await;
+    stage.kubectl(&["create", "--filename=example/redisfailover/basic.yaml"]).await;
     stage.ready(NAME).await;
-    stage.say(format!(
-        "ready\n{}",
-        stage.kubectl(&["get", "rf"]).await.trim_end()
-    ));
+    stage.say(format!("ready\n{}", stage.kubectl(&["get", "rf"]).await.trim_end()));
 
     its_objects_are_there(&stage).await;
     labels_find_the_sentinels(&stage).await;
@@ -51,10 +46,7 @@ pub(crate) async fn play(stage: Stage) {
         ensure(left.is_empty(), || left.join(", "))
     })
     .await;
-    stage.say(format!(
-        "deleted, with everything, in {:.1} s",
-        took.as_secs_f64()
-    ));
+    stage.say(format!("deleted, with everything, in {:.1} s", took.as_secs_f64()));
 }
 
 async fn its_objects_are_there(stage: &Stage) {
@@ -62,9 +54,7 @@ async fn its_objects_are_there(stage: &Stage) {
     objects.retain(|name| name != "configmap/kube-root-ca.crt");
     assert_eq!(objects, OBJECTS);
     let uid = stage.rf(NAME).await.metadata.uid.expect("a uid");
-    let list = stage
-        .get(&[KINDS, "--selector=app.kubernetes.io/managed-by=redis-operator"])
-        .await;
+    let list = stage.get(&[KINDS, "--selector=app.kubernetes.io/managed-by=redis-operator"]).await;
     let items = list["items"].as_array().expect("a list");
     assert_eq!(items.len(), OBJECTS.len());
     for object in items {
@@ -81,31 +71,24 @@ async fn labels_find_the_sentinels(stage: &Stage) {
     assert_eq!(pods.len(), 6, "{pods:?}");
     let pods = stage.get(&["pods", "--selector=component=sentinel"]).await;
     assert_eq!(pods["items"].as_array().map(Vec::len), Some(3));
-    let services = stage
-        .kubectl(&["get", "service", "--selector=component=sentinel", "--no-headers"])
-        .await;
-    assert!(
-        services.starts_with("rfs-redisfailover ") && services.contains("26379/TCP"),
-        "{services}"
-    );
+    let services = stage.kubectl(&["get", "service", "--selector=component=sentinel", "--no-headers"]).await;
+    assert!(services.starts_with("rfs-redisfailover ") && services.contains("26379/TCP"), "{services}");
     assert_eq!(services.lines().count(), 1, "{services}");
 }
 
 async fn the_services_lead_to_their_roles(stage: &Stage) {
-    let (master, _) = until("Sentinels agree", Duration::from_secs(20), async || {
-        servers::agreed(stage, NAME, 2, 3).await
-    })
-    .await;
+    let (master, _) =
+        until("Sentinels agree", Duration::from_secs(20), async || servers::agreed(stage, NAME, 2, 3).await)
+            .await;
     let replicas: BTreeSet<_> = servers::redis(stage, NAME)
         .await
         .into_iter()
         .map(|server| server.ip)
         .filter(|ip| *ip != master.ip)
         .collect();
-    for (service, wanted) in [
-        ("rfrm-redisfailover", BTreeSet::from([master.ip])),
-        ("rfrs-redisfailover", replicas),
-    ] {
+    for (service, wanted) in
+        [("rfrm-redisfailover", BTreeSet::from([master.ip])), ("rfrs-redisfailover", replicas)]
+    {
         until(service, Duration::from_secs(10), async || {
             let selector = format!("--selector=kubernetes.io/service-name={service}");
             let path = "--output=jsonpath={.items[*].endpoints[*].addresses[*]}";
@@ -138,9 +121,7 @@ async fn redis_cli_writes_and_reads(stage: &Stage) {
 
 /// Every kind of object that can be in a namespace. Events tell of the past and stay.
 async fn all_kinds(stage: &Stage) -> String {
-    let text = stage
-        .kubectl(&["api-resources", "--verbs=list", "--namespaced", "--output=name"])
-        .await;
+    let text = stage.kubectl(&["api-resources", "--verbs=list", "--namespaced", "--output=name"]).await;
     let kinds: Vec<_> = text.lines().filter(|kind| !kind.starts_with("events")).collect();
     kinds.join(",")
 }

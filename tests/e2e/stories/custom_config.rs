@@ -17,10 +17,7 @@ const NOTICED: Duration = Duration::from_secs(30);
 pub(crate) async fn play(stage: Stage) {
     stage.create(NAME, spec("50", "2000")).await;
     stage.ready(NAME).await;
-    let (redis, sentinels) = (
-        servers::redis(&stage, NAME).await,
-        servers::sentinels(&stage, NAME).await,
-    );
+    let (redis, sentinels) = (servers::redis(&stage, NAME).await, servers::sentinels(&stage, NAME).await);
     assert_eq!((redis.len(), sentinels.len()), (3, 3));
     everywhere(&stage, &redis, &sentinels, LIVE, "50", "2000").await;
     let config_maps = config_maps(&stage).await;
@@ -30,36 +27,21 @@ pub(crate) async fn play(stage: Stage) {
     everywhere(&stage, &redis, &sentinels, LIVE, "60", "2000").await;
     stage.ready_again(NAME, generation).await;
     let after = calls(&stage, &redis, &sentinels).await;
-    assert_eq!(
-        grown(&before, &after),
-        [1, 1, 1, 0, 0, 0],
-        "one CONFIG SET for each redis"
-    );
+    assert_eq!(grown(&before, &after), [1, 1, 1, 0, 0, 0], "one CONFIG SET for each redis");
 
     let generation = stage.patch(NAME, spec("60", "3000")).await;
     everywhere(&stage, &redis, &sentinels, LIVE, "60", "3000").await;
     stage.ready_again(NAME, generation).await;
     let last = calls(&stage, &redis, &sentinels).await;
-    assert_eq!(
-        grown(&after, &last),
-        [0, 0, 0, 1, 1, 1],
-        "one SENTINEL SET for each Sentinel"
-    );
+    assert_eq!(grown(&after, &last), [0, 0, 0, 1, 1, 1], "one SENTINEL SET for each Sentinel");
 
     // A server that somebody changed by hand is set right, and only that one.
-    redis[1]
-        .ask(&["CONFIG", "SET", "hz", "77"])
-        .await
-        .expect("CONFIG SET");
+    redis[1].ask(&["CONFIG", "SET", "hz", "77"]).await.expect("CONFIG SET");
     everywhere(&stage, &redis, &sentinels, NOTICED, "60", "3000").await;
     let mended = calls(&stage, &redis, &sentinels).await;
     assert_eq!(grown(&last, &mended), [0, 2, 0, 0, 0, 0], "by hand, and back");
 
-    assert_eq!(
-        self::config_maps(&stage).await,
-        config_maps,
-        "the ConfigMaps rfr- and rfs-"
-    );
+    assert_eq!(self::config_maps(&stage).await, config_maps, "the ConfigMaps rfr- and rfs-");
     for (old, now) in redis.iter().zip(&servers::redis(&stage, NAME).await) {
         assert_eq!(old.uid, now.uid, "{} was replaced", old.pod);
     }
@@ -90,18 +72,12 @@ async fn everywhere(
         for sentinel in sentinels {
             let master = sentinel.master().await?;
             let shown = master.get("down-after-milliseconds").cloned().unwrap_or_default();
-            ensure(shown == down_after, || {
-                format!("{} has down-after-milliseconds {shown}", sentinel.pod)
-            })?;
+            ensure(shown == down_after, || format!("{} has down-after-milliseconds {shown}", sentinel.pod))?;
         }
         Ok(())
     })
     .await;
-    stage.say(format!(
-        "{what} after {:.1} s (limit {} s)",
-        took.as_secs_f64(),
-        limit.as_secs()
-    ));
+    stage.say(format!("{what} after {:.1} s (limit {} s)", took.as_secs_f64(), limit.as_secs()));
 }
 
 /// How often each server was set, redis first.
@@ -117,11 +93,7 @@ async fn calls(stage: &Stage, redis: &[Server], sentinels: &[Server]) -> Vec<u64
 }
 
 fn grown(before: &[u64], after: &[u64]) -> Vec<u64> {
-    after
-        .iter()
-        .zip(before)
-        .map(|(after, before)| after - before)
-        .collect()
+    after.iter().zip(before).map(|(after, before)| after - before).collect()
 }
 
 /// Version and contents of the two ConfigMaps that customConfig must not touch.

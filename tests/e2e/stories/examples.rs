@@ -20,12 +20,7 @@ pub(crate) fn files(folder: &str) -> Vec<String> {
         .expect(folder)
         .map(|entry| entry.expect(folder).path())
         .filter(|path| path.is_file())
-        .map(|path| {
-            path.strip_prefix(root)
-                .expect("below the root")
-                .display()
-                .to_string()
-        })
+        .map(|path| path.strip_prefix(root).expect("below the root").display().to_string())
         .collect();
     files.sort();
     assert!(!files.is_empty(), "{folder} is empty");
@@ -34,21 +29,12 @@ pub(crate) fn files(folder: &str) -> Vec<String> {
 
 pub(crate) async fn play(stage: Stage) {
     let play = async |file: String| becomes_ready(&stage, &file).await;
-    stream::iter(files(GOOD))
-        .map(play)
-        .buffer_unordered(AT_ONCE)
-        .collect::<()>()
-        .await;
+    stream::iter(files(GOOD)).map(play).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 async fn becomes_ready(stage: &Stage, file: &str) {
     let said = stage.try_kubectl(&["create", "--filename", file]).await;
-    assert!(
-        said.good && said.err.is_empty(),
-        "{file}: {}{}",
-        said.out,
-        said.err
-    );
+    assert!(said.good && said.err.is_empty(), "{file}: {}{}", said.out, said.err);
     let created = said.out.lines().find(|line| line.starts_with("redisfailover."));
     let name = created
         .and_then(|line| line.split(['/', ' ']).nth(1))
@@ -58,32 +44,21 @@ async fn becomes_ready(stage: &Stage, file: &str) {
         the_exporter_is_found(stage).await;
     }
     stage.say(format!("{file} is ready"));
-    stage
-        .kubectl(&["delete", "--filename", file, "--wait=false"])
-        .await;
+    stage.kubectl(&["delete", "--filename", file, "--wait=false"]).await;
 }
 
 /// The Service of the metrics leads to every redis pod, on the port that it names for scraping.
 async fn the_exporter_is_found(stage: &Stage) {
     let service = stage.get(&["service", "rfr-enable-exporter"]).await;
     let port = service["spec"]["ports"][0]["port"].to_string();
-    assert_eq!(
-        service["metadata"]["annotations"]["prometheus.io/port"],
-        port.as_str()
-    );
-    until(
-        "the metrics' Service leads to the servers",
-        Duration::from_secs(10),
-        async || {
-            let selector = "--selector=kubernetes.io/service-name=rfr-enable-exporter";
-            let path = "--output=jsonpath={.items[*].ports[*].port} {.items[*].endpoints[*].addresses[*]}";
-            let text = stage.kubectl(&["get", "endpointslices", selector, path]).await;
-            let words: Vec<_> = text.split_whitespace().collect();
-            ensure(words.first() == Some(&port.as_str()) && words.len() == 4, || {
-                text.clone()
-            })
-        },
-    )
+    assert_eq!(service["metadata"]["annotations"]["prometheus.io/port"], port.as_str());
+    until("the metrics' Service leads to the servers", Duration::from_secs(10), async || {
+        let selector = "--selector=kubernetes.io/service-name=rfr-enable-exporter";
+        let path = "--output=jsonpath={.items[*].ports[*].port} {.items[*].endpoints[*].addresses[*]}";
+        let text = stage.kubectl(&["get", "endpointslices", selector, path]).await;
+        let words: Vec<_> = text.split_whitespace().collect();
+        ensure(words.first() == Some(&port.as_str()) && words.len() == 4, || text.clone())
+    })
     .await;
     let metrics = operator::metrics(&stage.namespace, "rfr-enable-exporter-0", &port).await;
     assert!(metrics.contains("redis_up"), "{metrics}");

@@ -20,10 +20,7 @@ pub(crate) async fn play(stage: Stage) {
         let name = format!("first-{number}");
         let began = Instant::now();
         stage.create(&name, json!({})).await;
-        until(&format!("{name} serves"), LIMIT, async || {
-            servers::agreed(&stage, &name, 2, 3).await
-        })
-        .await;
+        until(&format!("{name} serves"), LIMIT, async || servers::agreed(&stage, &name, 2, 3).await).await;
         all.push(began.elapsed());
         stage.ready(&name).await;
         // In the background, so that the next one starts amid some load.

@@ -29,21 +29,11 @@ pub(crate) async fn play(stage: Stage) {
 
     let stream = Stream::start(&stage);
     let old = operator::leader(&stage.client).await;
-    kubectl(&[
-        "--namespace",
-        operator::NAMESPACE,
-        "delete",
-        "pod",
-        &old,
-        "--wait=false",
-    ])
-    .await;
+    kubectl(&["--namespace", operator::NAMESPACE, "delete", "pod", &old, "--wait=false"]).await;
     let began = Instant::now();
     let (new, _) = until("another replica leads", HANDOVER.1, async || {
         let holder = operator::holder(&stage.client).await;
-        ensure(!holder.is_empty() && holder != old, || {
-            format!("{holder:?} holds the Lease")
-        })?;
+        ensure(!holder.is_empty() && holder != old, || format!("{holder:?} holds the Lease"))?;
         Ok(holder)
     })
     .await;
@@ -102,10 +92,7 @@ async fn send(api: Api<RedisFailover>, stop: CancellationToken) -> (usize, Vec<S
         let (api, number) = (api.clone(), sent.len());
         sent.push(tokio::spawn(async move {
             let object = RedisFailover::new(&format!("streamed-{number}"), RedisFailoverSpec::default());
-            let parameters = PostParams {
-                dry_run: true,
-                ..PostParams::default()
-            };
+            let parameters = PostParams { dry_run: true, ..PostParams::default() };
             let began = Instant::now();
             let answer = api.create(&parameters, &object).await;
             (answer.map_err(|error| error.to_string()), began.elapsed())

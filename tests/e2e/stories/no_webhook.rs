@@ -24,22 +24,15 @@ pub(crate) async fn play(stage: Stage) {
     stage.create("bad", bad()).await;
     is_told(&stage, "bad", &refusal).await;
     let children = stage.names("statefulsets,deployments,services").await;
-    assert!(
-        children.iter().all(|child| !child.ends_with("-bad")),
-        "{children:?}"
-    );
+    assert!(children.iter().all(|child| !child.ends_with("-bad")), "{children:?}");
 
     stage.patch("good", bad()).await;
     is_told(&stage, "good", &refusal).await;
     assert_eq!(uids(&stage).await, pods, "pods of a spec that became wrong");
-    servers::agreed(&stage, "good", 2, 3)
-        .await
-        .expect("it still serves");
+    servers::agreed(&stage, "good", 2, 3).await.expect("it still serves");
 
     // Made right, it goes on where it was.
-    let generation = stage
-        .patch("good", json!({"redis": {"customConfig": ["hz 20"]}}))
-        .await;
+    let generation = stage.patch("good", json!({"redis": {"customConfig": ["hz 20"]}})).await;
     stage.ready_again("good", generation).await;
     assert_eq!(uids(&stage).await, pods, "pods of a spec that was made right");
 
@@ -58,9 +51,7 @@ fn bad() -> Value {
 /// The webhook's words, without kubectl's before them.
 async fn refusal(stage: &Stage) -> String {
     let said = try_bad(stage).await;
-    let (_, words) = said
-        .split_once("denied the request: ")
-        .unwrap_or_else(|| panic!("{said}"));
+    let (_, words) = said.split_once("denied the request: ").unwrap_or_else(|| panic!("{said}"));
     words.trim().to_owned()
 }
 
@@ -72,13 +63,7 @@ async fn try_bad(stage: &Stage) -> String {
         "metadata": {"name": "bad"},
         "spec": bad(),
     });
-    let arguments = [
-        "--namespace",
-        &stage.namespace,
-        "create",
-        "--dry-run=server",
-        "--filename=-",
-    ];
+    let arguments = ["--namespace", &stage.namespace, "create", "--dry-run=server", "--filename=-"];
     shell::run("kubectl", &arguments, &object.to_string()).await.err
 }
 
@@ -90,18 +75,12 @@ async fn is_told(stage: &Stage, name: &str, refusal: &str) {
         }
     })
     .await;
-    assert!(
-        refusal.contains(&message),
-        "{message:?} is not in the webhook's {refusal:?}"
-    );
+    assert!(refusal.contains(&message), "{message:?} is not in the webhook's {refusal:?}");
     let phase = stage.rf(name).await.status.and_then(|status| status.phase);
     assert_eq!(phase, Some(redis_operator::api::status::Phase::Invalid));
 }
 
 async fn uids(stage: &Stage) -> Vec<String> {
-    let all = [
-        servers::redis(stage, "good").await,
-        servers::sentinels(stage, "good").await,
-    ];
+    let all = [servers::redis(stage, "good").await, servers::sentinels(stage, "good").await];
     all.iter().flatten().map(|server| server.uid.clone()).collect()
 }

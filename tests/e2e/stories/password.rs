@@ -14,19 +14,12 @@ replicasets,services,endpointslices,poddisruptionbudgets,pvc";
 
 pub(crate) async fn play(stage: Stage) {
     let literal = format!("--from-literal=password={PASSWORD}");
-    stage
-        .kubectl(&["create", "secret", "generic", "redis-password", &literal])
-        .await;
-    stage
-        .create(NAME, json!({"auth": {"secretPath": "redis-password"}}))
-        .await;
+    stage.kubectl(&["create", "secret", "generic", "redis-password", &literal]).await;
+    stage.create(NAME, json!({"auth": {"secretPath": "redis-password"}})).await;
     stage.ready(NAME).await;
 
     for server in servers::redis(&stage, NAME).await {
-        let refused = server
-            .ask(&["GET", "x"])
-            .await
-            .expect_err("an answer without a password");
+        let refused = server.ask(&["GET", "x"]).await.expect_err("an answer without a password");
         assert!(refused.contains("password"), "{refused}");
         let wrong = server.with_password("wrong").ask(&["GET", "x"]).await;
         assert!(wrong.is_err(), "{wrong:?}");
@@ -36,10 +29,7 @@ pub(crate) async fn play(stage: Stage) {
     servers::write(&stage, NAME, Some(PASSWORD), "guarded", "yes").await;
     let value = servers::read(&stage, NAME, Some(PASSWORD), "guarded").await;
     assert_eq!(value, Ok(Some("yes".to_owned())));
-    assert!(
-        servers::read(&stage, NAME, None, "guarded").await.is_err(),
-        "read without the password"
-    );
+    assert!(servers::read(&stage, NAME, None, "guarded").await.is_err(), "read without the password");
     nothing_shows_it(&stage).await;
     sentinels_fail_over_with_it(&stage).await;
     nothing_shows_it(&stage).await;
@@ -47,17 +37,9 @@ pub(crate) async fn play(stage: Stage) {
 
 /// A Sentinel without the password sees its master as down, and could never promote a replica.
 async fn sentinels_fail_over_with_it(stage: &Stage) {
-    let master = stage
-        .rf(NAME)
-        .await
-        .status
-        .and_then(|status| status.master)
-        .expect("a master");
+    let master = stage.rf(NAME).await.status.and_then(|status| status.master).expect("a master");
     let sentinel = servers::sentinels(stage, NAME).await.remove(0);
-    sentinel
-        .ask(&["SENTINEL", "FAILOVER", "mymaster"])
-        .await
-        .expect("SENTINEL FAILOVER");
+    sentinel.ask(&["SENTINEL", "FAILOVER", "mymaster"]).await.expect("SENTINEL FAILOVER");
     crate::wait::until("another master", crate::stage::READY, async || {
         let status = stage.rf(NAME).await.status.unwrap_or_default();
         let now = status.master.map(|master| master.pod).unwrap_or_default();
@@ -71,22 +53,15 @@ async fn sentinels_fail_over_with_it(stage: &Stage) {
 
 async fn nothing_shows_it(stage: &Stage) {
     let mut texts = vec![
-        (
-            "objects".to_owned(),
-            stage.kubectl(&["get", READABLE, "--output=yaml"]).await,
-        ),
+        ("objects".to_owned(), stage.kubectl(&["get", READABLE, "--output=yaml"]).await),
         ("the operator's log".to_owned(), operator::logs().await),
     ];
-    let pods = [
-        servers::redis(stage, NAME).await,
-        servers::sentinels(stage, NAME).await,
-    ];
+    let pods = [servers::redis(stage, NAME).await, servers::sentinels(stage, NAME).await];
     for server in pods.iter().flatten() {
         let log = stage.kubectl(&["logs", &server.pod, "--all-containers"]).await;
         texts.push((format!("the log of {}", server.pod), log));
-        let arguments = stage
-            .kubectl(&["exec", &server.pod, "--", "sh", "-c", "cat /proc/[0-9]*/cmdline"])
-            .await;
+        let arguments =
+            stage.kubectl(&["exec", &server.pod, "--", "sh", "-c", "cat /proc/[0-9]*/cmdline"]).await;
         texts.push((format!("the arguments in {}", server.pod), arguments));
     }
     let encoded = encode(PASSWORD);
@@ -94,10 +69,7 @@ async fn nothing_shows_it(stage: &Stage) {
         assert!(!text.is_empty(), "{what} cannot be read");
         if let Some(at) = text.find(PASSWORD).or_else(|| text.find(encoded.trim())) {
             let (from, to) = (at.saturating_sub(200), (at + 100).min(text.len()));
-            panic!(
-                "{what} show the password: …{}…",
-                String::from_utf8_lossy(&text.as_bytes()[from..to])
-            );
+            panic!("{what} show the password: …{}…", String::from_utf8_lossy(&text.as_bytes()[from..to]));
         }
     }
 }

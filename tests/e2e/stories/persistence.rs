@@ -61,23 +61,16 @@ fn spec(keep: bool) -> Value {
 
 async fn every_pod_dies_at_once(stage: &Stage) {
     let before = servers::redis(stage, NAME).await;
-    stage
-        .kubectl(&["delete", "pods", "--selector=component=redis", "--wait=false"])
-        .await;
+    stage.kubectl(&["delete", "pods", "--selector=component=redis", "--wait=false"]).await;
     let ((), took) = until("all servers are back", READY, async || {
         let now = servers::redis(stage, NAME).await;
-        let fresh = now
-            .iter()
-            .filter(|server| before.iter().all(|old| old.uid != server.uid));
+        let fresh = now.iter().filter(|server| before.iter().all(|old| old.uid != server.uid));
         let fresh = fresh.count();
         ensure(fresh == 3, || format!("{fresh} new pods"))?;
         servers::agreed(stage, NAME, 2, 3).await.map(drop)
     })
     .await;
-    stage.say(format!(
-        "all redis pods deleted at once: serving again after {:.1} s",
-        took.as_secs_f64()
-    ));
+    stage.say(format!("all redis pods deleted at once: serving again after {:.1} s", took.as_secs_f64()));
     stage.ready(NAME).await;
     holds(stage, "after all pods were deleted").await;
 }
@@ -89,22 +82,13 @@ async fn holds(stage: &Stage, when: &str) {
 
 /// Waits until the claims go with their StatefulSet, or no longer do.
 async fn claims_are_owned(stage: &Stage, owned: bool) {
-    until(
-        &format!("claims are owned: {owned}"),
-        Duration::from_secs(30),
-        async || {
-            let claims = stage.get(&["pvc"]).await;
-            let items = claims["items"].as_array().expect("a list");
-            let count = items
-                .iter()
-                .filter(|claim| claim["metadata"]["ownerReferences"].is_array())
-                .count();
-            let wanted = if owned { CLAIMS.len() } else { 0 };
-            ensure(count == wanted, || {
-                format!("{count} of {} are owned", items.len())
-            })
-        },
-    )
+    until(&format!("claims are owned: {owned}"), Duration::from_secs(30), async || {
+        let claims = stage.get(&["pvc"]).await;
+        let items = claims["items"].as_array().expect("a list");
+        let count = items.iter().filter(|claim| claim["metadata"]["ownerReferences"].is_array()).count();
+        let wanted = if owned { CLAIMS.len() } else { 0 };
+        ensure(count == wanted, || format!("{count} of {} are owned", items.len()))
+    })
     .await;
 }
 

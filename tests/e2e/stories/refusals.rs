@@ -16,27 +16,17 @@ pub(crate) async fn play(stage: Stage) {
         let promise = promise(&file);
         let said = stage.try_kubectl(&["create", "--filename", &file]).await;
         stage.say(format!("{file}\n{}", said.err.trim_end()));
-        let lines = said
-            .err
-            .lines()
-            .map(|line| line.chars().count().div_ceil(COLUMNS));
+        let lines = said.err.lines().map(|line| line.chars().count().div_ceil(COLUMNS));
         if said.good {
             faults.push(format!("{file} was accepted"));
         } else if !said.err.contains(&promise) {
             faults.push(format!("{file} promises {promise:?}, but: {}", said.err));
         } else if lines.sum::<usize>() > LINES {
-            faults.push(format!(
-                "{file}: longer than {LINES} lines of {COLUMNS}: {}",
-                said.err
-            ));
+            faults.push(format!("{file}: longer than {LINES} lines of {COLUMNS}: {}", said.err));
         }
     }
     let stored = stage.names("rf").await;
-    assert!(
-        faults.is_empty() && stored.is_empty(),
-        "{}\nstored: {stored:?}",
-        faults.join("\n")
-    );
+    assert!(faults.is_empty() && stored.is_empty(), "{}\nstored: {stored:?}", faults.join("\n"));
 }
 
 fn promise(file: &str) -> String {

@@ -28,17 +28,12 @@ pub(crate) async fn play(stage: Stage) {
     operator::scale(&stage.client, 0).await;
     let master = servers::agreed(&stage, NAME, 2, 3).await.expect("a master");
     let redis = servers::redis(&stage, NAME).await;
-    let old = redis
-        .iter()
-        .find(|server| server.uid != master.uid)
-        .expect("a replica");
+    let old = redis.iter().find(|server| server.uid != master.uid).expect("a replica");
     stage.kubectl(&["delete", "pod", &old.pod]).await;
     until("a new redis has its settings", READY, async || {
         let now = servers::redis(&stage, NAME).await;
-        let new = now
-            .iter()
-            .find(|server| server.pod == old.pod && server.uid != old.uid)
-            .ok_or("no new pod")?;
+        let new =
+            now.iter().find(|server| server.pod == old.pod && server.uid != old.uid).ok_or("no new pod")?;
         let (hz, append) = (new.setting("hz").await?, new.setting("appendonly").await?);
         // The pod answers, so whatever it lacks now it lacks for good: nobody else would set it.
         assert_eq!((hz.as_str(), append.as_str()), ("60", "yes"), "{}", new.pod);

@@ -42,10 +42,7 @@ pub(crate) async fn play(stage: Stage) {
     let (calls, spent) = (log.calls_since(), processes::cost());
     let changed = difference(&before, &changes(&stage, &names).await);
 
-    assert!(
-        changed.is_empty(),
-        "servers were changed in a steady state: {changed:?}"
-    );
+    assert!(changed.is_empty(), "servers were changed in a steady state: {changed:?}");
     stage.say("commands that change redis or Sentinel: 0");
     if !operator::is_local_cluster() {
         stage.say("API calls, memory and CPU are measured on the local cluster only");
@@ -80,10 +77,7 @@ fn window() -> Duration {
 async fn nothing_happens(stage: &Stage, names: &[String]) {
     let versions = async || {
         let objects = join_all(names.iter().map(|name| stage.rf(name))).await;
-        objects
-            .into_iter()
-            .map(|object| object.metadata.resource_version)
-            .collect::<Vec<_>>()
+        objects.into_iter().map(|object| object.metadata.resource_version).collect::<Vec<_>>()
     };
     let mut last = (versions().await, std::time::Instant::now());
     until("no status changes for 5 s", Duration::from_secs(90), async || {
@@ -91,9 +85,7 @@ async fn nothing_happens(stage: &Stage, names: &[String]) {
         if now != last.0 {
             last = (now, std::time::Instant::now());
         }
-        ensure(last.1.elapsed() > Duration::from_secs(5), || {
-            format!("changed {:?} ago", last.1.elapsed())
-        })
+        ensure(last.1.elapsed() > Duration::from_secs(5), || format!("changed {:?} ago", last.1.elapsed()))
     })
     .await;
 }
@@ -102,17 +94,10 @@ async fn nothing_happens(stage: &Stage, names: &[String]) {
 async fn changes(stage: &Stage, names: &[String]) -> BTreeMap<(String, String), u64> {
     let mut all = BTreeMap::new();
     for name in names {
-        let servers = [
-            servers::redis(stage, name).await,
-            servers::sentinels(stage, name).await,
-        ];
+        let servers = [servers::redis(stage, name).await, servers::sentinels(stage, name).await];
         for server in servers.iter().flatten() {
             let changes = server.changes(stage).await;
-            all.extend(
-                changes
-                    .into_iter()
-                    .map(|(command, count)| ((server.pod.clone(), command), count)),
-            );
+            all.extend(changes.into_iter().map(|(command, count)| ((server.pod.clone(), command), count)));
         }
     }
     all
@@ -131,19 +116,9 @@ fn report_calls(stage: &Stage, calls: &audit::Calls, minutes: f64) {
         stage.say(format!("  {count:>4} {call}"));
     }
     let a_minute = f64::from(calls.all) / minutes;
-    stage.say(format!(
-        "API calls: {a_minute:.0} a minute (limit {CALLS:.0}), writes: {:?}",
-        calls.writes
-    ));
-    assert!(
-        calls.writes.is_empty(),
-        "API writes in a steady state: {:?}",
-        calls.writes
-    );
-    assert!(
-        calls.all > 0,
-        "no API call at all: the audit log does not show this operator"
-    );
+    stage.say(format!("API calls: {a_minute:.0} a minute (limit {CALLS:.0}), writes: {:?}", calls.writes));
+    assert!(calls.writes.is_empty(), "API writes in a steady state: {:?}", calls.writes);
+    assert!(calls.all > 0, "no API call at all: the audit log does not show this operator");
 }
 
 fn report_cost(stage: &Stage, before: &processes::Cost, after: &processes::Cost, minutes: f64) {
@@ -160,8 +135,6 @@ fn report_cost(stage: &Stage, before: &processes::Cost, after: &processes::Cost,
 }
 
 fn megabytes(bytes: &[u64]) -> String {
-    let each = bytes
-        .iter()
-        .map(|bytes| format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10));
+    let each = bytes.iter().map(|bytes| format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10));
     each.collect::<Vec<_>>().join(" and ")
 }

@@ -25,10 +25,7 @@ fn a_creation_has_an_object_and_no_old_one() {
         ("storage.spotahome.com", "v1", "RedisFailover")
     );
     assert_eq!(request.operation, Operation::Create);
-    assert_eq!(
-        (request.namespace.as_deref(), request.name.as_deref()),
-        (Some("shop"), Some("cache"))
-    );
+    assert_eq!((request.namespace.as_deref(), request.name.as_deref()), (Some("shop"), Some("cache")));
     assert_eq!((request.sub_resource, request.dry_run), (None, false));
     assert_eq!(request.object.unwrap()["spec"]["sentinel"]["replicas"], 3);
     assert_eq!(request.old_object, None);
@@ -50,10 +47,7 @@ fn a_status_update_names_its_subresource() {
 #[test]
 fn a_deletion_has_a_null_object_and_may_have_a_null_dry_run() {
     let request = decode(DELETE).unwrap();
-    assert_eq!(
-        (request.operation, request.dry_run, request.object),
-        (Operation::Delete, false, None)
-    );
+    assert_eq!((request.operation, request.dry_run, request.object), (Operation::Delete, false, None));
     assert!(request.old_object.is_some());
 }
 
@@ -64,14 +58,8 @@ fn empty_names_are_none_and_missing_fields_are_fine() {
         "name": "", "namespace": "", "subResource": ""}});
     let request = decode(&serde_json::to_vec(&review).unwrap()).unwrap();
     assert_eq!(request.operation, Operation::Connect);
-    assert_eq!(
-        (request.name, request.namespace, request.sub_resource),
-        (None, None, None)
-    );
-    assert_eq!(
-        (request.object, request.old_object, request.kind.group),
-        (None, None, String::new())
-    );
+    assert_eq!((request.name, request.namespace, request.sub_resource), (None, None, None));
+    assert_eq!((request.object, request.old_object, request.kind.group), (None, None, String::new()));
 }
 
 #[test]
@@ -90,22 +78,10 @@ fn what_is_no_review_is_refused_with_its_reason() {
         (&CREATE[..CREATE.len() / 2], "NotJson"),
         (b"[]", "NotAdmissionReview"),
         (b"{}", "WrongReviewType"),
-        (
-            br#"{"apiVersion":"v1","kind":"Pod","spec":{}}"#,
-            "WrongReviewType",
-        ),
-        (
-            br#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}"#,
-            "WrongReviewType",
-        ),
-        (
-            br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#,
-            "NoRequest",
-        ),
-        (
-            br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":null}"#,
-            "NoRequest",
-        ),
+        (br#"{"apiVersion":"v1","kind":"Pod","spec":{}}"#, "WrongReviewType"),
+        (br#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}"#, "WrongReviewType"),
+        (br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#, "NoRequest"),
+        (br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":null}"#, "NoRequest"),
         (
             br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{}}"#,
             "NotAdmissionReview",
@@ -118,12 +94,7 @@ fn what_is_no_review_is_refused_with_its_reason() {
     ];
     for (body, reason) in cases {
         let error = decode(body).unwrap_err();
-        assert_eq!(
-            error.reason(),
-            *reason,
-            "{error} for {}",
-            String::from_utf8_lossy(body)
-        );
+        assert_eq!(error.reason(), *reason, "{error} for {}", String::from_utf8_lossy(body));
         assert_eq!(error.status(), StatusCode::BAD_REQUEST);
     }
 }
@@ -132,10 +103,7 @@ fn what_is_no_review_is_refused_with_its_reason() {
 fn the_wrong_version_is_named_in_the_error() {
     let error = decode(br#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}"#).unwrap_err();
     let message = error.to_string();
-    assert!(
-        message.contains("v1beta1") && message.contains(r#""admission.k8s.io/v1""#),
-        "{message}"
-    );
+    assert!(message.contains("v1beta1") && message.contains(r#""admission.k8s.io/v1""#), "{message}");
 }
 
 #[test]
@@ -143,11 +111,7 @@ fn allow_is_short() {
     let expected =
         json!({"apiVersion": API_VERSION, "kind": KIND, "response": {"uid": "id", "allowed": true}});
     assert_eq!(encoded(&Verdict::allow()), expected);
-    assert_eq!(
-        encoded(&Verdict::allow().with_patch(Patch::default())),
-        expected,
-        "an empty patch is none"
-    );
+    assert_eq!(encoded(&Verdict::allow().with_patch(Patch::default())), expected, "an empty patch is none");
 }
 
 #[test]
@@ -156,9 +120,7 @@ fn a_patch_is_base64_of_a_json_patch() {
         serde_json::from_value(json!([{"op": "add", "path": "/spec/redis/replicas", "value": 3}])).unwrap();
     let review = encoded(&Verdict::allow().with_patch(patch.clone()));
     assert_eq!(review["response"]["patchType"], "JSONPatch");
-    let bytes = BASE64_STANDARD
-        .decode(review["response"]["patch"].as_str().unwrap())
-        .unwrap();
+    let bytes = BASE64_STANDARD.decode(review["response"]["patch"].as_str().unwrap()).unwrap();
     assert_eq!(serde_json::from_slice::<Patch>(&bytes).unwrap(), patch);
 }
 
@@ -167,10 +129,7 @@ fn deny_is_422_invalid_with_the_message_as_it_is() {
     let patch: Patch = serde_json::from_value(json!([{"op": "remove", "path": "/spec"}])).unwrap();
     let review = encoded(&Verdict::deny("spec.redis.replicas: 0 is too few").with_patch(patch));
     let status = json!({"code": 422, "reason": "Invalid", "message": "spec.redis.replicas: 0 is too few"});
-    assert_eq!(
-        review["response"],
-        json!({"uid": "id", "allowed": false, "status": status})
-    );
+    assert_eq!(review["response"], json!({"uid": "id", "allowed": false, "status": status}));
 }
 
 #[test]
@@ -198,8 +157,5 @@ fn warnings_stay_below_4096_characters_in_all() {
 
 #[test]
 fn a_warning_is_one_line() {
-    assert_eq!(
-        sent_warnings(vec!["two\nlines\tand a tab".to_owned()]),
-        ["two lines and a tab"]
-    );
+    assert_eq!(sent_warnings(vec!["two\nlines\tand a tab".to_owned()]), ["two lines and a tab"]);
 }

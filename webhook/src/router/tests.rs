@@ -24,29 +24,18 @@ impl Admit for Odd {
 async fn call(path: &str, body: Body) -> (StatusCode, Bytes, Vec<Outcome>) {
     let outcomes = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&outcomes);
-    let router = router(
-        Arc::new(Odd),
-        Arc::new(move |outcome| sink.lock().unwrap().push(outcome.clone())),
-    );
-    let request = HttpRequest::post(path)
-        .header("content-type", "application/json")
-        .body(body)
-        .unwrap();
+    let router = router(Arc::new(Odd), Arc::new(move |outcome| sink.lock().unwrap().push(outcome.clone())));
+    let request = HttpRequest::post(path).header("content-type", "application/json").body(body).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let status = response.status();
-    let body = axum::body::to_bytes(response.into_body(), MAX_BODY_BYTES)
-        .await
-        .unwrap();
+    let body = axum::body::to_bytes(response.into_body(), MAX_BODY_BYTES).await.unwrap();
     let outcomes = outcomes.lock().unwrap().clone();
     (status, body, outcomes)
 }
 
 #[track_caller]
 fn assert_one_error(outcomes: &[Outcome], path: &str) {
-    let short: Vec<_> = outcomes
-        .iter()
-        .map(|o| (o.path, o.verdict, o.operation))
-        .collect();
+    let short: Vec<_> = outcomes.iter().map(|o| (o.path, o.verdict, o.operation)).collect();
     assert_eq!(short, [(path, "error", None)]);
 }
 
@@ -54,10 +43,7 @@ fn assert_one_error(outcomes: &[Outcome], path: &str) {
 async fn a_panic_is_answered_with_500_and_counted() {
     let (status, body, outcomes) = call("/mutate", Body::from(CREATE)).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(
-        serde_json::from_slice::<serde_json::Value>(&body).unwrap()["error"],
-        "Panicked"
-    );
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap()["error"], "Panicked");
     assert_one_error(&outcomes, "/mutate");
 }
 
@@ -66,14 +52,8 @@ async fn a_patch_from_validation_is_dropped() {
     let (status, body, outcomes) = call("/validate", Body::from(CREATE)).await;
     assert_eq!(status, StatusCode::OK);
     let review: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(
-        (&review["response"]["allowed"], review["response"].get("patch")),
-        (&json!(true), None)
-    );
-    assert_eq!(
-        (outcomes[0].verdict, outcomes[0].operation),
-        ("allowed", Some(Operation::Create))
-    );
+    assert_eq!((&review["response"]["allowed"], review["response"].get("patch")), (&json!(true), None));
+    assert_eq!((outcomes[0].verdict, outcomes[0].operation), ("allowed", Some(Operation::Create)));
 }
 
 /// A body that never comes.
@@ -95,10 +75,7 @@ impl axum::body::HttpBody for Stalled {
 async fn a_body_that_never_ends_is_given_up_and_counted() {
     let start = tokio::time::Instant::now();
     let (status, _, outcomes) = call("/mutate", Body::new(Stalled)).await;
-    assert_eq!(
-        (status, start.elapsed()),
-        (StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT)
-    );
+    assert_eq!((status, start.elapsed()), (StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT));
     assert_one_error(&outcomes, "/mutate");
 }
 
@@ -106,10 +83,7 @@ async fn a_body_that_never_ends_is_given_up_and_counted() {
 async fn a_caller_who_hangs_up_is_counted() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
-    let router = router(
-        Arc::new(Odd),
-        Arc::new(move |outcome| sink.lock().unwrap().push(outcome.clone())),
-    );
+    let router = router(Arc::new(Odd), Arc::new(move |outcome| sink.lock().unwrap().push(outcome.clone())));
     let request = HttpRequest::post("/validate")
         .header("content-type", "application/json")
         .body(Body::new(Stalled))

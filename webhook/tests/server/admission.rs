@@ -15,10 +15,7 @@ async fn reviews_get_their_verdicts() {
     for mut client in both(&server).await {
         let filled = client.post("/mutate", CREATE).await;
         assert_eq!(filled.body["apiVersion"], "admission.k8s.io/v1");
-        assert_eq!(
-            filled.body["response"]["uid"],
-            "5f5b7f3e-2c0d-4a53-9f7e-6f4c1f0f5a11"
-        );
+        assert_eq!(filled.body["response"]["uid"], "5f5b7f3e-2c0d-4a53-9f7e-6f4c1f0f5a11");
         assert_eq!(filled.body["response"]["allowed"], true);
         assert_eq!(patch_of(&filled), default_replicas());
 
@@ -27,10 +24,7 @@ async fn reviews_get_their_verdicts() {
         assert_eq!(accepted.body["response"]["warnings"], json!(["tests only"]));
 
         let complete = client.post("/mutate", UPDATE).await;
-        assert_eq!(
-            (complete.status, complete.body["response"].get("patch")),
-            (StatusCode::OK, None)
-        );
+        assert_eq!((complete.status, complete.body["response"].get("patch")), (StatusCode::OK, None));
 
         let refused = client.post("/validate", UPDATE).await;
         assert_eq!(refused.status, StatusCode::OK, "a denial is a proper answer");
@@ -76,10 +70,7 @@ async fn bad_bodies_are_400_and_say_why() {
             assert!(reply.body["message"].is_string(), "{body}");
         }
     }
-    assert_eq!(
-        server.outcomes(),
-        vec![("/mutate", "error", None); 2 * cases.len()]
-    );
+    assert_eq!(server.outcomes(), vec![("/mutate", "error", None); 2 * cases.len()]);
 }
 
 #[tokio::test]
@@ -109,9 +100,7 @@ async fn only_json_is_a_content_type() {
             ("application/yaml", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             ("", StatusCode::UNSUPPORTED_MEDIA_TYPE),
         ] {
-            let reply = client
-                .send(post("/mutate", content_type, Full::from(CREATE)))
-                .await;
+            let reply = client.send(post("/mutate", content_type, Full::from(CREATE))).await;
             assert_eq!(reply.status, status, "{content_type:?}");
         }
     }
@@ -128,9 +117,7 @@ async fn methods_and_paths_are_exact() {
             ("POST", "/", StatusCode::NOT_FOUND),
             ("GET", "/mutate/", StatusCode::NOT_FOUND),
         ] {
-            let request = Request::builder()
-                .method(method)
-                .uri(format!("https://localhost{path}"));
+            let request = Request::builder().method(method).uri(format!("https://localhost{path}"));
             let request = request.header("host", "localhost").body(Full::default()).unwrap();
             assert_eq!(client.send(request).await.status, status, "{method} {path}");
         }

@@ -36,15 +36,9 @@ struct Rules;
 
 impl Admit for Rules {
     fn mutate(&self, request: &Request) -> Verdict {
-        let missing = request
-            .object
-            .as_ref()
-            .is_some_and(|object| object["spec"]["redis"].get("replicas").is_none());
-        if missing {
-            Verdict::allow().with_patch(default_replicas())
-        } else {
-            Verdict::allow()
-        }
+        let missing =
+            request.object.as_ref().is_some_and(|object| object["spec"]["redis"].get("replicas").is_none());
+        if missing { Verdict::allow().with_patch(default_replicas()) } else { Verdict::allow() }
     }
 
     fn validate(&self, request: &Request) -> Verdict {
@@ -77,10 +71,7 @@ impl Identity {
         let certificate = made.cert.der().clone();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let key = crypto::ring::sign::any_supported_type(&key).unwrap();
-        Self {
-            key: Arc::new(CertifiedKey::new(vec![certificate.clone()], key)),
-            certificate,
-        }
+        Self { key: Arc::new(CertifiedKey::new(vec![certificate.clone()], key)), certificate }
     }
 }
 
@@ -118,26 +109,9 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let slot = Arc::new(Slot(Mutex::new(identity.key)));
         let drain = CancellationToken::new();
-        let stop = Stop {
-            drain: drain.clone(),
-            linger,
-            grace,
-        };
-        let task = tokio::spawn(webhook::serve(
-            listener,
-            Arc::clone(&slot) as _,
-            router,
-            stop,
-            limits,
-        ));
-        Self {
-            address,
-            drain,
-            trusted: identity.certificate,
-            outcomes,
-            slot,
-            task,
-        }
+        let stop = Stop { drain: drain.clone(), linger, grace };
+        let task = tokio::spawn(webhook::serve(listener, Arc::clone(&slot) as _, router, stop, limits));
+        Self { address, drain, trusted: identity.certificate, outcomes, slot, task }
     }
 
     /// Shows another certificate from now on.
@@ -148,42 +122,30 @@ impl Server {
     /// What was observed so far: path, verdict, operation.
     pub(crate) fn outcomes(&self) -> Vec<(&'static str, &'static str, Option<&'static str>)> {
         let outcomes = self.outcomes.lock().unwrap();
-        outcomes
-            .iter()
-            .map(|o| (o.path, o.verdict, o.operation.map(webhook::Operation::as_str)))
-            .collect()
+        outcomes.iter().map(|o| (o.path, o.verdict, o.operation.map(webhook::Operation::as_str))).collect()
     }
 
     /// Waits until `serve` has returned.
     pub(crate) async fn stopped(&mut self) {
-        timeout(PATIENCE, &mut self.task)
-            .await
-            .expect("server did not stop")
-            .expect("server panicked");
+        timeout(PATIENCE, &mut self.task).await.expect("server did not stop").expect("server panicked");
     }
 
     /// Waits until the port is closed.
     pub(crate) async fn refuses_connections(&self) {
         let refused = async { while TcpStream::connect(self.address).await.is_ok() {} };
-        timeout(PATIENCE, refused)
-            .await
-            .expect("server still accepts connections");
+        timeout(PATIENCE, refused).await.expect("server still accepts connections");
     }
 
     pub(crate) async fn connect(&self, tls: &TlsConnector) -> io::Result<TlsStream<TcpStream>> {
         let connected = async {
             let stream = TcpStream::connect(self.address).await?;
-            tls.connect(ServerName::try_from("localhost").unwrap(), stream)
-                .await
+            tls.connect(ServerName::try_from("localhost").unwrap(), stream).await
         };
-        timeout(PATIENCE, connected)
-            .await
-            .expect("no TLS connection in time")
+        timeout(PATIENCE, connected).await.expect("no TLS connection in time")
     }
 
     pub(crate) async fn tls(&self, alpn: &str) -> io::Result<TlsStream<TcpStream>> {
-        self.connect(&trusting(&self.trusted, alpn, rustls::DEFAULT_VERSIONS))
-            .await
+        self.connect(&trusting(&self.trusted, alpn, rustls::DEFAULT_VERSIONS)).await
     }
 
     pub(crate) async fn http1(&self) -> Client {
@@ -203,9 +165,8 @@ impl Server {
         B::Error: std::error::Error + Send + Sync,
     {
         let stream = self.tls("h2").await.unwrap();
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         sender
     }
@@ -248,34 +209,24 @@ impl Client {
             };
             let (head, body) = response.unwrap().into_parts();
             let bytes = body.collect().await.unwrap().to_bytes();
-            Reply {
-                status: head.status,
-                body: serde_json::from_slice(&bytes).unwrap_or_default(),
-            }
+            Reply { status: head.status, body: serde_json::from_slice(&bytes).unwrap_or_default() }
         };
         timeout(PATIENCE, sent).await.expect("no answer")
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> Reply {
-        self.send(post(path, "application/json", Full::new(body.into())))
-            .await
+        self.send(post(path, "application/json", Full::new(body.into()))).await
     }
 }
 
 pub(crate) fn post<B>(path: &str, content_type: &str, body: B) -> HttpRequest<B> {
     let request = HttpRequest::post(format!("https://localhost{path}"));
-    request
-        .header("host", "localhost")
-        .header("content-type", content_type)
-        .body(body)
-        .unwrap()
+    request.header("host", "localhost").header("content-type", content_type).body(body).unwrap()
 }
 
 /// The patch of an answer, decoded.
 pub(crate) fn patch_of(reply: &Reply) -> json_patch::Patch {
     assert_eq!(reply.body["response"]["patchType"], "JSONPatch");
-    let bytes = BASE64_STANDARD
-        .decode(reply.body["response"]["patch"].as_str().unwrap())
-        .unwrap();
+    let bytes = BASE64_STANDARD.decode(reply.body["response"]["patch"].as_str().unwrap()).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }

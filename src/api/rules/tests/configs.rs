@@ -74,11 +74,7 @@ fn settings_of_the_operator_are_refused(
     key: &str,
 ) {
     refuses(redis(&[&format!("{key} x")]), REDIS, "belongs to the operator: ");
-    refuses(
-        redis(&[&format!("{} x", key.to_uppercase())]),
-        REDIS,
-        "belongs to the operator: ",
-    );
+    refuses(redis(&[&format!("{} x", key.to_uppercase())]), REDIS, "belongs to the operator: ");
 }
 
 #[rstest]
@@ -93,11 +89,7 @@ fn settings_fixed_at_the_start_are_refused(
     )]
     key: &str,
 ) {
-    refuses(
-        redis(&[&format!("{key} 4")]),
-        REDIS,
-        &format!("{key} cannot be changed while a server runs"),
-    );
+    refuses(redis(&[&format!("{key} 4")]), REDIS, &format!("{key} cannot be changed while a server runs"));
 }
 
 #[rstest]
@@ -125,23 +117,13 @@ fn sentinels_own_settings_are_refused(
     )]
     key: &str,
 ) {
-    refuses(
-        sentinel(&[&format!("{key} x")]),
-        SENTINEL,
-        "belongs to the operator: ",
-    );
+    refuses(sentinel(&[&format!("{key} x")]), SENTINEL, "belongs to the operator: ");
 }
 
 #[rstest]
-#[case(
-    "sentinel down-after-milliseconds mymaster 2000",
-    "write \"down-after-milliseconds 2000\""
-)]
+#[case("sentinel down-after-milliseconds mymaster 2000", "write \"down-after-milliseconds 2000\"")]
 #[case("SENTINEL Quorum other 2", "write \"Quorum 2\"")]
-#[case(
-    "down-after-milliseconds mymaster 2000",
-    "write \"down-after-milliseconds 2000\""
-)]
+#[case("down-after-milliseconds mymaster 2000", "write \"down-after-milliseconds 2000\"")]
 #[case("sentinel monitor mymaster 127.0.0.1 6379 2", "belongs to the operator")]
 #[case("sentinel quorum 2", "write only \"name value\"")]
 fn the_long_form_is_refused_with_the_short_one(#[case] entry: &str, #[case] text: &str) {
@@ -152,10 +134,7 @@ fn the_long_form_is_refused_with_the_short_one(#[case] entry: &str, #[case] text
 }
 
 #[rstest]
-#[case(
-    "down-after-milliseconds 5s",
-    "wants a whole number of at least 1; write it as in"
-)]
+#[case("down-after-milliseconds 5s", "wants a whole number of at least 1; write it as in")]
 #[case("failover-timeout 0", "at least 1")]
 #[case("parallel-syncs -1", "at least 1")]
 #[case("quorum two", "\"quorum 2\"")]
@@ -169,25 +148,13 @@ fn sentinels_numbers_are_checked(#[case] entry: &str, #[case] text: &str) {
 
 #[test]
 fn unknown_settings_warn() {
-    warns(
-        redis(&["maxmemori 1gb"]),
-        REDIS,
-        "not a setting of any known version of redis",
-    );
-    warns(
-        sentinel(&["down-after 1"]),
-        SENTINEL,
-        "not a setting of any known version of Sentinel",
-    );
+    warns(redis(&["maxmemori 1gb"]), REDIS, "not a setting of any known version of redis");
+    warns(sentinel(&["down-after 1"]), SENTINEL, "not a setting of any known version of Sentinel");
 }
 
 #[test]
 fn malformed_entries_are_refused() {
-    refuses(
-        redis(&["maxmemory"]),
-        REDIS,
-        "has no value; write 'maxmemory VALUE'",
-    );
+    refuses(redis(&["maxmemory"]), REDIS, "has no value; write 'maxmemory VALUE'");
     refuses(redis(&["save \"900"]), REDIS, "quote");
     refuses(redis(&["save 900 1\r"]), REDIS, "control character");
     refuses(sentinel(&["quorum"]), SENTINEL, "has no value");
@@ -195,24 +162,12 @@ fn malformed_entries_are_refused() {
 
 #[test]
 fn passwords_are_not_shown() {
-    let entries = [
-        "requirepass hunter2",
-        "requirepass hunter3",
-        "masterauth \"hunter4",
-        "user hunter5",
-    ];
-    let sentinels = [
-        "auth-pass hunter6",
-        "sentinel auth-pass mymaster hunter7",
-        "sentinel-pass hunter8",
-    ];
+    let entries = ["requirepass hunter2", "requirepass hunter3", "masterauth \"hunter4", "user hunter5"];
+    let sentinels = ["auth-pass hunter6", "sentinel auth-pass mymaster hunter7", "sentinel-pass hunter8"];
     let spec = json!({"redis": {"customConfig": entries}, "sentinel": {"customConfig": sentinels}});
     let problems = texts(&created(spec).problems);
     assert!(problems.len() >= 7, "{problems:?}");
-    assert!(
-        !problems.iter().any(|text| text.contains("hunter")),
-        "{problems:?}"
-    );
+    assert!(!problems.iter().any(|text| text.contains("hunter")), "{problems:?}");
 }
 
 #[test]
@@ -228,32 +183,18 @@ fn contradictions_are_refused() {
         second,
         "contradicts the entry \"maxmemory 1gb\"; keep one",
     );
+    refuses(redis(&["save 900 1", "save 300 10"]), second, "write one entry \"save 900 1 300 10\"");
     refuses(
-        redis(&["save 900 1", "save 300 10"]),
-        second,
-        "write one entry \"save 900 1 300 10\"",
-    );
-    refuses(
-        redis(&[
-            "client-output-buffer-limit replica 1 1 1",
-            "client-output-buffer-limit slave 2 1 1",
-        ]),
+        redis(&["client-output-buffer-limit replica 1 1 1", "client-output-buffer-limit slave 2 1 1"]),
         second,
         "contradicts",
     );
-    refuses(
-        sentinel(&["quorum 1", "quorum 2"]),
-        "spec.sentinel.customConfig[1]",
-        "contradicts",
-    );
+    refuses(sentinel(&["quorum 1", "quorum 2"]), "spec.sentinel.customConfig[1]", "contradicts");
 }
 
 #[test]
 fn no_setting_stands_twice_in_a_table() {
-    for table in [
-        super::super::redis_settings::REDIS,
-        super::super::sentinel_settings::SENTINEL,
-    ] {
+    for table in [super::super::redis_settings::REDIS, super::super::sentinel_settings::SENTINEL] {
         for (index, setting) in table.iter().enumerate() {
             let found = settings::find(&table[..index], setting.key);
             assert_eq!(found, None, "{} is covered already", setting.key);

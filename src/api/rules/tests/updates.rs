@@ -51,19 +51,10 @@ fn the_class_stays() {
         with_claim(claim)
     };
     assert_eq!(updated(of(json!("fast")), of(json!("fast"))), Verdict::default());
-    for (old, new) in [
-        ("fast", json!("slow")),
-        ("fast", json!(null)),
-        ("fast", json!("")),
-    ] {
+    for (old, new) in [("fast", json!("slow")), ("fast", json!(null)), ("fast", json!(""))] {
         update_refused(of(json!(old)), of(new), path, "existing claims keep their class");
     }
-    update_refused(
-        of(json!(null)),
-        of(json!("fast")),
-        path,
-        "existing claims keep their class",
-    );
+    update_refused(of(json!(null)), of(json!("fast")), path, "existing claims keep their class");
 }
 
 #[test]
@@ -83,18 +74,8 @@ fn the_claims_name_stays() {
 fn a_claim_is_not_dropped() {
     let path = "spec.redis.storage.persistentVolumeClaim";
     let old = || with_claim(claim(json!("1Gi")));
-    update_refused(
-        old(),
-        json!({}),
-        path,
-        "the data in the claims would be left behind",
-    );
-    update_refused(
-        old(),
-        json!({"redis": {"storage": {"emptyDir": {}}}}),
-        path,
-        "left behind",
-    );
+    update_refused(old(), json!({}), path, "the data in the claims would be left behind");
+    update_refused(old(), json!({"redis": {"storage": {"emptyDir": {}}}}), path, "left behind");
 }
 
 #[test]
@@ -102,29 +83,11 @@ fn an_old_fault_warns_while_its_field_stays() {
     let faulty = |replicas: i32, entries: Value| json!({"redis": {"replicas": replicas, "port": 26379, "customConfig": entries}, "bootstrapNode": {"host": "h"}});
     let verdict = updated(faulty(3, json!(["port 1"])), faulty(5, json!(["port 1"])));
     assert_eq!(verdict.problems, []);
-    let paths: Vec<_> = verdict
-        .warnings
-        .iter()
-        .map(|problem| problem.path.as_str())
-        .collect();
-    assert_eq!(
-        paths,
-        [
-            "spec.redis.port",
-            "spec.bootstrapNode",
-            "spec.redis.customConfig[0]"
-        ]
-    );
+    let paths: Vec<_> = verdict.warnings.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, ["spec.redis.port", "spec.bootstrapNode", "spec.redis.customConfig[0]"]);
 
-    let verdict = updated(
-        faulty(3, json!(["port 1"])),
-        faulty(3, json!(["port 1", "hz 10"])),
-    );
-    let paths: Vec<_> = verdict
-        .problems
-        .iter()
-        .map(|problem| problem.path.as_str())
-        .collect();
+    let verdict = updated(faulty(3, json!(["port 1"])), faulty(3, json!(["port 1", "hz 10"])));
+    let paths: Vec<_> = verdict.problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["spec.redis.customConfig[0]"], "the list was changed");
 }
 
@@ -138,12 +101,7 @@ fn a_rule_on_two_fields_refuses_a_change_of_either() {
         "one",
     );
     let quorum = |sentinels: i32| json!({"sentinel": {"replicas": sentinels, "customConfig": ["quorum 3"]}});
-    update_refused(
-        quorum(3),
-        quorum(1),
-        "spec.sentinel.customConfig[0]",
-        "more votes than the 1 Sentinels",
-    );
+    update_refused(quorum(3), quorum(1), "spec.sentinel.customConfig[0]", "more votes than the 1 Sentinels");
     let missing = with_claim(json!({"metadata": {"name": "data"}}));
     let size = "spec.redis.storage.persistentVolumeClaim.spec.resources.requests.storage";
     update_refused(with_claim(claim(json!("1Gi"))), missing.clone(), size, "a claim needs a size");

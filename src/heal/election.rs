@@ -1,0 +1,157 @@
+//! Who becomes master where there is none.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Memory;
+use super::master::{Decision, WAITING_FOR_PODS, wait};
+use super::sentinels::monitored;
+use crate::api::{Storage, Valid};
+use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts, Silence};
+
+/// How long servers that run are waited for on a first start before the others go on without them.
+const STRAGGLERS: Duration = Duration::from_secs(30);
+/// How long the Sentinels get to elect a master by themselves, on top of twice their `down-after-milliseconds`: two
+/// rounds of votes.
+const VOTES: Duration = Duration::from_secs(20);
+
+/// A server that can be asked.
+pub(super) type Answering<'a> = (&'a RedisNode, &'a ServerFacts);
+
+pub(super) fn decide<'a>(
+    valid: &Valid,
+    observed: &'a Observed,
+    memory: &Memory,
+    named: bool,
+    answering: &[Answering<'a>],
+    now: Timestamp,
+) -> Decision<'a> {
+    if let Some(leaving) = leaving_master(observed) {
+        let message = format!("the master {} is stopping; waiting until it is gone", leaving.pod.name);
+        return wait("WaitingForStop", message);
+    }
+    let masterless = memory.masterless_for(now);
+    let first_start = memory.last_master.is_none() && !named;
+    if first_start && matches!(valid.redis.storage, Storage::EmptyDir(_)) {
+        return first_of_empty(valid, observed, answering, masterless);
+    }
+    if named && masterless < sentinels_first(valid) {
+        return wait("WaitingForSentinels", "no server is master; the Sentinels are expected to elect one");
+    }
+    if let Some(missing) = missing(valid, observed, answering) {
+        return wait(WAITING_FOR_PODS, format!("no master, and {missing} may hold newer data"));
+    }
+    if observed.sentinels.iter().filter_map(monitored).any(|m| m.flags.contains("failover_in_progress")) {
+        return wait("WaitingForSentinels", "no server is master; a failover of the Sentinels runs");
+    }
+    choose(valid, answering, memory)
+}
+
+/// A master that was deleted still serves until it stops; beside it there must not be another.
+fn leaving_master(observed: &Observed) -> Option<&RedisNode> {
+    let leaving = observed.redis.iter().filter(|node| node.pod.terminating);
+    leaving
+        .into_iter()
+        .find(|node| node.server.as_ref().is_ok_and(|facts| matches!(facts.role, Role::Master { .. })))
+}
+
+/// The Sentinels look at a master anew only after their own timeout, which the user may have changed.
+fn sentinels_first(valid: &Valid) -> Duration {
+    let setting = valid.sentinel.config.iter().find(|directive| directive.key == "down-after-milliseconds");
+    let down_after = setting.and_then(|directive| directive.value.parse().ok()).unwrap_or(5000);
+    VOTES + Duration::from_millis(down_after) * 2
+}
+
+/// The servers that keep the picture from being complete: those that the spec wants and that do not answer with their
+/// data loaded, and all others that exist and are silent.
+fn missing(valid: &Valid, observed: &Observed, answering: &[Answering<'_>]) -> Option<String> {
+    let answers = |name: &str| answering.iter().any(|(node, facts)| node.pod.name == name && !facts.loading);
+    let wanted = (0..valid.redis.replicas).map(|ordinal| format!("rfr-{}-{ordinal}", valid.identity.name));
+    let others = observed.redis.iter().map(|node| node.pod.name.clone());
+    let mut silent: Vec<String> = wanted.chain(others).filter(|name| !answers(name)).collect();
+    silent.sort();
+    silent.dedup();
+    (!silent.is_empty()).then(|| silent.join(", "))
+}
+
+/// Nobody ever held data, so the first ordinal need not wait for the others. Servers that run but do not answer are
+/// waited for a while: the status may have been lost, and they may hold data after all.
+fn first_of_empty<'a>(
+    valid: &Valid,
+    observed: &'a Observed,
+    answering: &[Answering<'a>],
+    masterless: Duration,
+) -> Decision<'a> {
+    let patient = masterless < STRAGGLERS;
+    let failed = |node: &&RedisNode| matches!(node.server, Err(Silence::Failed(_))) && !node.pod.terminating;
+    if let Some(node) = observed.redis.iter().find(failed).filter(|_| patient) {
+        return wait(WAITING_FOR_PODS, format!("{} runs but does not answer yet", node.pod.name));
+    }
+    if let Some((node, _)) = answering.iter().find(|(_, facts)| holds_data(facts)) {
+        return match missing(valid, observed, answering) {
+            None => choose(valid, answering, &Memory::default()),
+            Some(missing) => {
+                wait(WAITING_FOR_PODS, format!("{} holds data; waiting for {missing}", node.pod.name))
+            }
+        };
+    }
+    let first = answering.iter().min_by_key(|(node, _)| node.pod.ordinal);
+    match first {
+        Some((node, _)) if node.pod.ordinal == Some(0) => {
+            Decision::Promote { pod: node.pod.name.clone(), why: "first start, no data anywhere".to_owned() }
+        }
+        Some((node, _)) if !patient => {
+            let why = "first start, no data anywhere, and the servers before it do not run".to_owned();
+            Decision::Promote { pod: node.pod.name.clone(), why }
+        }
+        _ => {
+            wait(WAITING_FOR_PODS, format!("{} of {} servers answer", answering.len(), valid.redis.replicas))
+        }
+    }
+}
+
+/// Every server is known and none is master: the best history wins, and within it the most advanced server. Never by
+/// age, and never one that the spec no longer wants.
+fn choose<'a>(valid: &Valid, answering: &[Answering<'a>], memory: &Memory) -> Decision<'a> {
+    let was_master = |node: &RedisNode| memory.last_master.as_deref() == Some(&node.pod.name);
+    let history = |facts: &ServerFacts| {
+        let members = || answering.iter().filter(|(_, other)| related(facts, other));
+        let with_past = members().filter(|(_, other)| has_past(other)).count();
+        let of_master = members().any(|(node, other)| was_master(node) && has_past(other));
+        (with_past > 0, of_master, with_past)
+    };
+    let wanted =
+        |node: &RedisNode| node.pod.ordinal.is_some_and(|o| i64::from(o) < i64::from(valid.redis.replicas));
+    let best = answering.iter().filter(|(node, _)| wanted(node)).min_by_key(|(node, facts)| {
+        let rank = (history(facts), facts.offset, was_master(node), facts.keys);
+        (Reverse(rank), node.pod.ordinal)
+    });
+    let Some((node, facts)) = best else {
+        return wait(WAITING_FOR_PODS, "no server answers");
+    };
+    let why = if history(facts).0 {
+        let (offset, keys) = (facts.offset, facts.keys);
+        format!("every server is known and it has the most of the data (offset {offset}, {keys} keys)")
+    } else {
+        "every server is known and none holds data".to_owned()
+    };
+    Decision::Promote { pod: node.pod.name.clone(), why }
+}
+
+/// Whether two servers have the same history, at least up to the last promotion.
+pub(super) fn related(one: &ServerFacts, other: &ServerFacts) -> bool {
+    let ids = |facts: &ServerFacts| [facts.replication_id.clone(), facts.second_replication_id.clone()];
+    ids(one).iter().any(|id| !id.is_empty() && ids(other).contains(id))
+}
+
+/// Whether a server took part in its history. One that started empty has none: its id is new and its offset 0.
+fn has_past(facts: &ServerFacts) -> bool {
+    holds_data(facts) || facts.offset > 0
+}
+
+/// Whether anything could be lost by making this server a replica of an empty one.
+pub(super) fn holds_data(facts: &ServerFacts) -> bool {
+    facts.keys > 0 || facts.loading
+}
