@@ -56,8 +56,15 @@ fn mutate_refuses_wrong_types_politely() {
     };
     let wrong = object(json!({"redis": {"replicas": "three"}}));
     let refusal = text(wrong.clone(), None).unwrap();
-    assert!(refusal.contains("RedisFailover \"x\" is not valid: spec.redis.replicas: \"three\""), "{refusal}");
-    assert_eq!(text(wrong.clone(), Some(wrong.clone())), None, "it was stored before: other fields may change");
+    assert!(
+        refusal.contains("RedisFailover \"x\" is not valid: spec.redis.replicas: \"three\""),
+        "{refusal}"
+    );
+    assert_eq!(
+        text(wrong.clone(), Some(wrong.clone())),
+        None,
+        "it was stored before: other fields may change"
+    );
     let mut relabelled = wrong.clone();
     relabelled["spec"]["redis"]["port"] = json!(7000);
     assert_eq!(text(relabelled, Some(wrong)), None);

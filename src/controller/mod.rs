@@ -166,12 +166,12 @@ async fn steps(
     if !context.caches.complete().await {
         return Err(Error::CachesIncomplete);
     }
-    let (password, stale) = state.password.of(&context.client, &valid).await?;
+    let (password, unread) = state.password.of(&context.client, &valid).await?;
     let desired = desired::build(&state.memory.bootable(&valid), password.as_ref());
     let (client, caches) = (&context.client, &context.caches);
     let applied = apply::apply(client, caches, &identity, &desired, &mut state.applied).await;
     let failures: Vec<Failure> =
-        stale.into_iter().chain(applied.errors.into_iter().map(Failure::from)).collect();
+        unread.into_iter().chain(applied.errors.into_iter().map(Failure::from)).collect();
     let (seen_at, now) = (Instant::now(), Timestamp::now());
     let mut observed = look(&valid, password.as_ref(), context).await;
     observed.mark_outdated(desired.redis_template().as_deref());

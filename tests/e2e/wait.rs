@@ -17,7 +17,7 @@ pub(crate) async fn until<T>(
         match probe().await {
             Ok(value) => return (value, began.elapsed()),
             Err(state) => {
-                assert!(began.elapsed() < limit, "{what}: not within {limit:?}; last state: {state}")
+                assert!(began.elapsed() < limit, "{what}: not within {limit:?}; last state: {state}");
             }
         }
         tokio::time::sleep(PAUSE).await;

@@ -36,7 +36,7 @@ pub(crate) async fn wait_until<T>(
         match probe().await {
             Ok(value) => return value,
             Err(state) => {
-                assert!(start.elapsed() < limit, "{what}: not within {limit:?}; last state: {state}")
+                assert!(start.elapsed() < limit, "{what}: not within {limit:?}; last state: {state}");
             }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
