@@ -12,7 +12,6 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
 use regex_lite::Regex;
@@ -27,7 +26,7 @@ use crate::api::{FIELD_MANAGER, GROUP, Identity, KIND, Problem, RedisFailoverSta
 use crate::desired;
 use crate::heal::{self, Plan};
 use crate::metrics::Metrics;
-use crate::notice::{self, Notice};
+use crate::notice::{self, Notice, Reporter};
 use crate::observe::facts::Observed;
 use crate::observe::probe::observe;
 use crate::redis::Servers;
@@ -90,7 +89,7 @@ struct Context {
     client: Client,
     caches: Caches,
     servers: Arc<crate::redis::real::Client>,
-    recorder: Recorder,
+    reporter: Reporter,
     metrics: Arc<Metrics>,
     states: States,
     options: Options,
@@ -99,11 +98,11 @@ struct Context {
 /// Runs the loop until `stop`, then lets reconciles that run come to their end.
 pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: CancellationToken) {
     let (controller, caches) = Caches::start(&client);
-    let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(options.me.clone()) };
+    let reporter = Reporter { client: client.clone(), instance: options.me.clone() };
     let objects = controller.store();
     let concurrency = options.concurrency;
     let context = Arc::new(Context {
-        recorder: Recorder::new(client.clone(), reporter),
+        reporter,
         servers: Arc::new(crate::redis::real::Client::new(crate::redis::real::Deadlines::default())),
         states: States::default(),
         client,
@@ -298,7 +297,7 @@ async fn report(
             Err(_) => return Err(Error::Status("no answer from the API server in time".to_owned())),
         }
     }
-    state.publisher.publish(&context.recorder, &object.object_ref(&primary()), notices).await;
+    state.publisher.publish(&context.reporter, &object.object_ref(&primary()), notices).await;
     Ok(())
 }
 

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::Memory;
 use super::master::{Decision, WAITING_FOR_PODS, wait};
-use super::sentinels::monitored;
+use super::sentinels::{is_loopback, monitored};
 use crate::api::{Storage, Valid};
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts, Silence};
+use crate::redis::Address;
 
 /// How long servers that run are waited for on a first start before the others go on without them.
 const STRAGGLERS: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ pub(super) fn decide<'a>(
     valid: &Valid,
     observed: &'a Observed,
     memory: &Memory,
-    named: bool,
+    named: Option<&Address>,
     answering: &[Answering<'a>],
     now: Timestamp,
 ) -> Decision<'a> {
@@ -33,11 +34,12 @@ pub(super) fn decide<'a>(
         return wait("WaitingForStop", message);
     }
     let masterless = memory.masterless_for(now);
-    let first_start = memory.last_master.is_none() && !named;
+    let first_start = memory.last_master.is_none() && named.is_none();
     if first_start && matches!(valid.redis.storage, Storage::EmptyDir(_)) {
         return first_of_empty(valid, observed, answering, masterless);
     }
-    if named && masterless < sentinels_first(valid) {
+    let helpless = named.is_some_and(|named| sentinels_are_helpless(valid, observed, named, answering));
+    if named.is_some() && !helpless && masterless < sentinels_first(valid) {
         return wait("WaitingForSentinels", "no server is master; the Sentinels are expected to elect one");
     }
     if let Some(missing) = missing(valid, observed, answering) {
@@ -47,6 +49,19 @@ pub(super) fn decide<'a>(
         return wait("WaitingForSentinels", "no server is master; a failover of the Sentinels runs");
     }
     choose(valid, answering, memory)
+}
+
+/// Whether the Sentinels can elect nobody: the master that they know is gone for good, and no server follows it, as when
+/// all pods were replaced.
+fn sentinels_are_helpless(
+    valid: &Valid,
+    observed: &Observed,
+    named: &Address,
+    answering: &[Answering<'_>],
+) -> bool {
+    let gone = !observed.redis.iter().any(|node| super::address_of(valid, node) == *named);
+    let fresh = |facts: &ServerFacts| matches!(&facts.role, Role::Replica { source, .. } if is_loopback(&source.host));
+    gone && answering.iter().all(|(_, facts)| fresh(facts))
 }
 
 /// A master that was deleted still serves until it stops; beside it there must not be another.

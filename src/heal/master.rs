@@ -53,7 +53,7 @@ pub(super) fn decide<'a>(
     let serving: Vec<_> = answering.iter().filter(|(_, f)| matches!(f.role, Role::Master { .. })).collect();
     let named = majority(valid, observed);
     match serving[..] {
-        [] => election::decide(valid, observed, memory, named.is_some(), &answering, now),
+        [] => election::decide(valid, observed, memory, named.as_ref(), &answering, now),
         [(node, _)] => one_master(valid, observed, node, named),
         _ => {
             let pods: Vec<_> = serving.iter().map(|(node, _)| node.pod.name.as_str()).collect();

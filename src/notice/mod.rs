@@ -6,12 +6,16 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Client;
+use kube::api::{Api, PostParams};
 use tokio::time::{Instant, timeout};
 
 use crate::act::Done;
-use crate::api::RedisFailoverStatus;
+use crate::api::{FIELD_MANAGER, RedisFailoverStatus};
 use crate::heal::Action;
 
 /// The same event is not published again within this time.
@@ -112,32 +116,60 @@ fn describe(action: &Action) -> String {
     }
 }
 
+/// Who publishes.
+#[derive(Clone)]
+pub struct Reporter {
+    /// Connection to the API server.
+    pub client: Client,
+    /// Name of this replica.
+    pub instance: String,
+}
+
 /// Publishes events of one `RedisFailover`, each at most once a minute.
+///
+/// Each is an object of its own: kube's recorder counts events of one reason together and keeps the first text, so the
+/// second failover would be told with the address of the first.
 #[derive(Debug, Default)]
 pub struct Publisher(HashMap<Notice, Instant>);
 
 impl Publisher {
     /// Publishes what was not published lately. A lost event is logged and never stops the work.
-    pub async fn publish(&mut self, recorder: &Recorder, about: &ObjectReference, notices: Vec<Notice>) {
+    pub async fn publish(&mut self, reporter: &Reporter, about: &ObjectReference, notices: Vec<Notice>) {
         self.0.retain(|_, at| at.elapsed() < QUIET);
+        let namespace = about.namespace.as_deref().unwrap_or("default");
+        let api: Api<Event> = Api::namespaced(reporter.client.clone(), namespace);
         for notice in notices {
             if self.0.contains_key(&notice) {
                 continue;
             }
-            let event = Event {
-                type_: if notice.warning { EventType::Warning } else { EventType::Normal },
-                reason: notice.reason.clone(),
-                note: Some(cut(&notice.note)),
-                action: "Reconcile".to_owned(),
-                secondary: None,
-            };
-            match timeout(CALL, recorder.publish(&event, about)).await {
-                Ok(Ok(())) => {}
+            let event = event(&notice, about, &reporter.instance, Timestamp::now());
+            match timeout(CALL, api.create(&PostParams::default(), &event)).await {
+                Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::warn!(%error, reason = notice.reason, "cannot publish an event"),
                 Err(_) => tracing::warn!(reason = notice.reason, "publishing an event took too long"),
             }
             self.0.insert(notice, Instant::now());
         }
+    }
+}
+
+fn event(notice: &Notice, about: &ObjectReference, instance: &str, now: Timestamp) -> Event {
+    let name = about.name.as_deref().unwrap_or_default();
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{name}.{:x}", now.as_nanosecond())),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
+        reason: Some(notice.reason.clone()),
+        note: Some(cut(&notice.note)),
+        action: Some("Reconcile".to_owned()),
+        event_time: Some(MicroTime(now)),
+        regarding: Some(about.clone()),
+        reporting_controller: Some(FIELD_MANAGER.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        ..Event::default()
     }
 }
 

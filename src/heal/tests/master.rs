@@ -182,6 +182,18 @@ fn the_sentinels_come_first_where_they_know_a_master() {
 }
 
 #[test]
+fn sentinels_that_know_none_of_the_servers_are_not_waited_for() {
+    let just_now = Memory { masterless_since: None, ..long_masterless("rfr-x-0") };
+    let fresh: Vec<_> = (0..3).map(|o| with_data(replica(o, LOOPBACK), 10, 1)).collect();
+    let replaced = observed(fresh.clone(), sentinels("10.8.8.8"));
+    assert_eq!(promoted(&planned(&plain(), &replaced, &just_now)), Some("rfr-x-0"));
+    let mut followed = fresh;
+    followed[1] = with_data(replica(1, "10.8.8.8"), 10, 1);
+    let one_knows_it = observed(followed, sentinels("10.8.8.8"));
+    assert_eq!(planned(&plain(), &one_knows_it, &just_now).available.reason, "WaitingForSentinels");
+}
+
+#[test]
 fn a_healthy_world_needs_nothing() {
     let plan = planned(&plain(), &healthy(), &long_masterless("rfr-x-0"));
     assert!(plan.healthy(), "{plan:?}");
