@@ -5,6 +5,8 @@ mod client;
 #[cfg(test)]
 mod observation;
 #[cfg(test)]
+mod renames;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 
