@@ -1,6 +1,7 @@
 //! Redis servers and Sentinels, asked one by one at their pods' addresses.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -15,6 +16,9 @@ use crate::stage::Stage;
 use crate::wait::ensure;
 
 const SENTINEL_PORT: u16 = 26379;
+
+/// The tests ask servers about their state, not about their speed: with many pods on two cores an answer may take a while.
+const PATIENT: Deadlines = Deadlines { connect: Duration::from_secs(10), response: Duration::from_secs(10) };
 
 /// Commands that change a redis server, as `INFO commandstats` spells them.
 const CHANGING: [&str; 11] = [
@@ -60,7 +64,7 @@ impl Server {
             incarnation: self.uid.clone(),
             password: self.password.clone().map(Password::new),
         };
-        let answer = Client::new(Deadlines::default()).ask(&peer, command).await;
+        let answer = Client::new(PATIENT).ask(&peer, command).await;
         answer.map_err(|error| format!("{}: {}: {error}", self.pod, command.join(" ")))
     }
 
