@@ -118,6 +118,7 @@ fn report_calls(stage: &Stage, calls: &audit::Calls, minutes: f64) {
     let a_minute = f64::from(calls.all) / minutes;
     stage.say(format!("API calls: {a_minute:.0} a minute (limit {CALLS:.0}), writes: {:?}", calls.writes));
     assert!(calls.writes.is_empty(), "API writes in a steady state: {:?}", calls.writes);
+    assert!(a_minute <= CALLS, "{a_minute} API calls a minute in a steady state");
     assert!(calls.all > 0, "no API call at all: the audit log does not show this operator");
 }
 
