@@ -118,6 +118,7 @@ fn the_default_release_has_these_objects() {
         "ClusterRoleBinding redisoperator",
         "CustomResourceDefinition redisfailovers.storage.spotahome.com",
         "Deployment redisoperator",
+        "Lease redisoperator",
         "MutatingWebhookConfiguration redisoperator",
         "PodDisruptionBudget redisoperator",
         "Role redisoperator",
