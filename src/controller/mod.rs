@@ -182,7 +182,7 @@ async fn steps(
     let generation = object.metadata.generation;
     let seen = Look { valid: &valid, generation, observed: &observed, plan: &plan, failures: &failures };
     let status = status::of_plan(&seen, &state.status, now);
-    context.metrics.cluster(&identity.namespace, &identity.name, plan.healthy() && failures.is_empty());
+    context.metrics.cluster(&identity.namespace, &identity.name, status::is_ready(&status));
     let failed = !failures.is_empty() || done.iter().any(|done| done.result.is_err());
     report(object, &identity, context, state, status, notice::of_actions(&done)).await?;
     Ok(Action::requeue(if failed { plan.look_again.max(AFTER_FAILURE) } else { plan.look_again }))

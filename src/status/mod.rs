@@ -83,6 +83,12 @@ pub fn of_plan(look: &Look<'_>, old: &RedisFailoverStatus, now: Timestamp) -> Re
     }
 }
 
+/// Whether everything is as the spec wants it.
+#[must_use]
+pub fn is_ready(status: &RedisFailoverStatus) -> bool {
+    status.conditions.iter().any(|condition| condition.type_ == READY && condition.status == "True")
+}
+
 /// The redis pods as a label selector in text, for the scale subresource.
 fn selector(name: &str) -> String {
     let labels = crate::desired::labels::selector(name, Component::Redis);

@@ -35,6 +35,7 @@ fn condition<'a>(status: &'a RedisFailoverStatus, name: &str) -> &'a Condition {
 fn a_healthy_world_is_ready_with_all_conditions_true() {
     let status = status(&world::healthy(), &RedisFailoverStatus::default(), 5);
     assert_eq!(status.phase, Some(Phase::Ready));
+    assert!(is_ready(&status));
     assert_eq!(status.ready.as_deref(), Some("6/6"));
     assert_eq!(status.observed_generation, Some(3));
     assert_eq!(status.master.as_ref().unwrap().address, "10.0.0.1:6379");
@@ -71,6 +72,7 @@ fn a_transition_time_is_that_of_the_turn() {
     world.redis[2].pod.ready = false;
     let degraded = status(&world, &healthy, 60);
     assert_eq!(degraded.phase, Some(Phase::Degraded));
+    assert!(!is_ready(&degraded));
     assert_eq!(condition(&degraded, READY).last_transition_time.0, at(60));
     assert_eq!(condition(&degraded, MASTER_AVAILABLE).last_transition_time.0, at(5));
     assert_eq!(condition(&degraded, REPLICAS_IN_SYNC).reason, "ReplicasMissing");
