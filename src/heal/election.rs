@@ -18,6 +18,10 @@ const STRAGGLERS: Duration = Duration::from_secs(30);
 /// rounds of votes.
 const VOTES: Duration = Duration::from_secs(20);
 
+/// How long a failover of the Sentinels is respected that concerns none of our servers. Sentinel never ends a failover
+/// whose new master died before it was over, as when all pods are deleted at once.
+pub(super) const STUCK: Duration = Duration::from_secs(15);
+
 /// A server that can be asked.
 pub(super) type Answering<'a> = (&'a RedisNode, &'a ServerFacts);
 
@@ -45,7 +49,9 @@ pub(super) fn decide<'a>(
     if let Some(missing) = missing(valid, observed, answering) {
         return wait(WAITING_FOR_PODS, format!("no master, and {missing} may hold newer data"));
     }
-    if observed.sentinels.iter().filter_map(monitored).any(|m| m.flags.contains("failover_in_progress")) {
+    let failing_over =
+        observed.sentinels.iter().filter_map(monitored).any(|m| m.flags.contains("failover_in_progress"));
+    if failing_over && !(helpless && masterless >= STUCK) {
         return wait("WaitingForSentinels", "no server is master; a failover of the Sentinels runs");
     }
     choose(valid, answering, memory)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::election::STUCK;
 use super::{Action, Finding, Master, Memory, SettingKey};
 use crate::api::{MASTER_NAME, SENTINEL_PORT, Valid};
 use crate::observe::facts::{Monitored, Observed, Role, SentinelFacts, SentinelNode};
@@ -97,7 +98,8 @@ pub(super) fn plan(
     }
     let failing_over =
         observed.sentinels.iter().filter_map(monitored).any(|m| m.flags.contains("failover_in_progress"));
-    let astray_long = memory.strangers_for(now) >= STRANGERS_STAY && !failing_over;
+    let patience = if failing_over { STUCK } else { STRANGERS_STAY };
+    let astray_long = memory.strangers_for(now) >= patience;
     if let Some(pod) = strangers.first().filter(|_| astray_long) {
         let (master, quorum) = (master.address.clone(), valid.sentinel.quorum());
         actions.push(Action::Monitor { pod: (*pod).clone(), master, quorum, replace: true });
@@ -142,17 +144,15 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
     };
     if seen.host != master.address.host || seen.port != master.address.port {
         let ours = observed.redis.iter().any(|node| node.pod.ip.as_deref() == Some(&seen.host));
-        return if seen.flags.contains("failover_in_progress") {
+        let (host, port) = (&seen.host, seen.port);
+        return if ours && port == valid.redis.port {
+            Verdict::Astray(format!("still names {host}:{port}; the other Sentinels tell it"))
+        } else if !is_loopback(host) {
+            Verdict::Stranger(format!("names {host}:{port}, which is no server of this RedisFailover"))
+        } else if seen.flags.contains("failover_in_progress") {
             Verdict::Astray("fails over".to_owned())
-        } else if is_loopback(&seen.host) {
-            Verdict::Point { replace: true }
-        } else if ours && seen.port == valid.redis.port {
-            Verdict::Astray(format!("still names {}:{}; the other Sentinels tell it", seen.host, seen.port))
         } else {
-            Verdict::Stranger(format!(
-                "names {}:{}, which is no server of this RedisFailover",
-                seen.host, seen.port
-            ))
+            Verdict::Point { replace: true }
         };
     }
     let cut_off = seen.flags.contains("disconnected") || seen.flags.contains("s_down");

@@ -187,6 +187,22 @@ fn sentinels_that_know_none_of_the_servers_are_not_waited_for() {
     let fresh: Vec<_> = (0..3).map(|o| with_data(replica(o, LOOPBACK), 10, 1)).collect();
     let replaced = observed(fresh.clone(), sentinels("10.8.8.8"));
     assert_eq!(promoted(&planned(&plain(), &replaced, &just_now)), Some("rfr-x-0"));
+    let mut stuck = replaced;
+    stuck.sentinels[0]
+        .server
+        .as_mut()
+        .unwrap()
+        .monitored
+        .as_mut()
+        .unwrap()
+        .flags
+        .insert("failover_in_progress".to_owned());
+    assert_eq!(promoted(&planned(&plain(), &stuck, &just_now)), None, "a failover is respected");
+    assert_eq!(
+        promoted(&planned(&plain(), &stuck, &long_masterless("rfr-x-0"))),
+        Some("rfr-x-0"),
+        "but not for ever"
+    );
     let mut followed = fresh;
     followed[1] = with_data(replica(1, "10.8.8.8"), 10, 1);
     let one_knows_it = observed(followed, sentinels("10.8.8.8"));

@@ -52,6 +52,12 @@ fn sentinels_that_name_a_stranger_are_told_better_one_by_one_when_seen_twice() {
     assert_eq!(pointed(&planned(&world, &twice)), [("rfs-x-0", true)]);
     flag(&mut world, "failover_in_progress");
     assert!(planned(&world, &twice).actions.is_empty(), "never into a failover");
+    let stuck = Memory { strangers_since: Some(Timestamp::UNIX_EPOCH + Duration::from_secs(45)), ..twice };
+    assert_eq!(
+        pointed(&planned(&world, &stuck)),
+        [("rfs-x-0", true)],
+        "but one that never ends is no failover"
+    );
 }
 
 #[test]
