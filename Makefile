@@ -11,6 +11,10 @@ STEP := tests/step
 # release is what users get; e2e skips the minutes of link-time optimisation.
 PROFILE ?= release
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
+# Equal functions once, and short relocations: 1.2 MB less of binary and memory. Rust's own linker can do it, which is
+# the default on this platform only.
+SMALL = $(if $(filter x86_64-unknown-linux-gnu,$(TRIPLE)),-C link-arg=-Wl$(comma)--icf=all -C link-arg=-Wl$(comma)-z$(comma)pack-relative-relocs)
+comma := ,
 BINARY = $(CARGO_TARGET_DIR)/$(TRIPLE)/$(PROFILE)/redis-operator
 
 # Tests that need a cluster, or half of one, are not part of `unit`.
@@ -44,7 +48,7 @@ apiserver: ## tests against etcd and kube-apiserver alone
 	@$(STEP) "API server tests" cargo test --locked --test apiserver
 
 image: ## the image redis-operator:dev, also as target/image.tar (PROFILE=release or e2e)
-	@RUSTFLAGS="-C target-feature=+crt-static" $(STEP) "static binary ($(PROFILE))" \
+	@RUSTFLAGS="-C target-feature=+crt-static $(SMALL)" $(STEP) "static binary ($(PROFILE))" \
 		cargo build --locked --profile $(PROFILE) --target $(TRIPLE) --bin redis-operator
 	@mkdir -p target/image && cp $(BINARY) target/image/redis-operator
 	@$(STEP) "image redis-operator:dev" \
