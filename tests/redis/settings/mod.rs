@@ -1,0 +1,200 @@
+//! The tables of settings agree with real servers.
+
+mod samples;
+mod servers;
+
+use redis_operator::api::rules::settings::{self, Class, Group, Kind, REDIS, SENTINEL, Versions};
+use redis_operator::api::{Identity, Valid, defaults, parse};
+use redis_operator::desired;
+use serde_json::json;
+
+use servers::{Real, Version};
+
+/// Valid values that a server at hand need not take, with the reason.
+const NOT_TRIED: [(&str, &[&str], &str); 4] = [
+    ("activedefrag", &["yes", "YES"], "the servers at hand are not all built with jemalloc"),
+    ("maxclients", &["2147483647", "2147483648", "4294967295"], "servers would make room for as many"),
+    ("maxmemory-policy", &["allkeys-lrm", "ALLKEYS-LRM", "volatile-lrm", "VOLATILE-LRM"], "newer"),
+    ("notify-keyspace-events", &["S", "T", "I", "V", "o", "c", "a", "r"], "newer"),
+];
+
+/// Values that are refused although a server takes them, with the reason.
+const REFUSED: [(&str, &str, &str); 3] = [
+    ("latency-tracking-info-percentiles", "0x10", "only Redis 7.0 does"),
+    ("oom-score-adj-values", "900  1", "a zero between two blanks is lost in the file that a server reads at its start"),
+    ("save", "1 ", "so is one at the end"),
+];
+
+/// The settings of a table that users may set, with the kind of their values and the versions that have them.
+fn of_users(table: &[Group]) -> impl Iterator<Item = (&'static str, Kind, Versions)> {
+    table.iter().flat_map(|group| {
+        group.settings.iter().filter_map(|setting| match setting.class {
+            Class::User(kind) if !setting.key.ends_with('*') => Some((setting.key, kind, group.versions)),
+            _ => None,
+        })
+    })
+}
+
+fn is_tried(key: &str, value: &str) -> bool {
+    !NOT_TRIED.iter().any(|(left_out, values, _)| *left_out == key && values.contains(&value))
+}
+
+/// The value to go back to. Sentinels do not show all their settings.
+async fn before(real: &Real, key: &str) -> String {
+    real.shown(key).await.remove(key).unwrap_or_else(|| "1".to_owned())
+}
+
+#[tokio::test]
+async fn every_setting_of_a_server_is_in_the_table() {
+    for real in Real::redis().await {
+        let shown = real.shown("*").await;
+        assert!(shown.len() > 140, "{}", shown.len());
+        let unknown: Vec<_> = shown.keys().filter(|key| settings::find(REDIS, key).is_none()).collect();
+        assert!(unknown.is_empty(), "{:?}: {unknown:?}", real.version);
+    }
+}
+
+#[tokio::test]
+async fn servers_have_the_settings_of_their_version() {
+    for real in Real::redis().await {
+        for group in REDIS {
+            for setting in group.settings {
+                if matches!(setting.class, Class::Owned { .. }) || setting.key.ends_with('*') {
+                    continue;
+                }
+                let has = real.shown(setting.key).await.contains_key(setting.key);
+                assert_eq!(has, real.version.is_among(group.versions), "{:?} {}", real.version, setting.key);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn fixed_settings_cannot_be_changed_somewhere() {
+    let servers = Real::redis().await;
+    let settings = REDIS.iter().flat_map(|group| group.settings);
+    for setting in settings.filter(|setting| setting.class == Class::Fixed) {
+        let mut answers = Vec::new();
+        for real in &servers {
+            if let Some(value) = real.shown(setting.key).await.get(setting.key) {
+                answers.push(real.set(setting.key, value).await.err().unwrap_or_default());
+            }
+        }
+        let is_fixed = |answer: &String| {
+            ["immutable config", "protected config", "Unsupported CONFIG parameter"]
+                .iter()
+                .any(|text| answer.contains(text))
+        };
+        assert!(answers.iter().any(is_fixed), "{}: {answers:?}", setting.key);
+    }
+}
+
+/// The value a setting has, and samples of its kind.
+async fn valid_values_are_taken(servers: &[Real], table: &[Group]) {
+    let mut wrong = Vec::new();
+    for (key, kind, versions) in of_users(table) {
+        let mut untaken: Vec<_> =
+            samples::widest(kind).into_iter().filter(|value| is_tried(key, value)).collect();
+        let mut is_somewhere = false;
+        for real in servers.iter().filter(|real| real.version.is_among(versions)) {
+            is_somewhere = true;
+            let now = before(real, key).await;
+            let common = samples::common(kind).into_iter().filter(|value| is_tried(key, value));
+            for value in common.chain([now.clone()]) {
+                if let Err(text) = real.set(key, &value).await {
+                    wrong.push(format!("{:?} {key} {value:?}: {text}", real.version));
+                }
+            }
+            let mut still = Vec::new();
+            for value in untaken {
+                if real.set(key, &value).await.is_err() {
+                    still.push(value);
+                }
+            }
+            untaken = still;
+            real.set(key, &now).await.unwrap();
+        }
+        if is_somewhere && !untaken.is_empty() {
+            wrong.push(format!("{key}: no server takes {untaken:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn valid_values_are_taken_by_redis() {
+    valid_values_are_taken(&Real::redis().await, REDIS).await;
+}
+
+#[tokio::test]
+async fn valid_values_are_taken_by_sentinel() {
+    valid_values_are_taken(&Real::sentinels().await, SENTINEL).await;
+}
+
+/// Where any server takes a value, so does the table. The other way round is printed only: it is as wide as the widest
+/// server, and newer servers take more.
+async fn what_a_server_takes_is_accepted(servers: &[Real], table: &[Group]) {
+    let (mut wrong, mut tried) = (Vec::new(), 0);
+    for (key, kind, versions) in of_users(table) {
+        let mut refused_by_all = samples::any_sort(kind);
+        for real in servers.iter().filter(|real| real.version.is_among(versions)) {
+            let now = before(real, key).await;
+            for value in samples::any_sort(kind).iter().filter(|value| is_tried(key, value)) {
+                tried += 1;
+                if real.set(key, value).await.is_err() {
+                    continue;
+                }
+                real.set(key, &now).await.unwrap();
+                refused_by_all.retain(|refused| refused != value);
+                let is_known = REFUSED.iter().any(|(known, odd, _)| *known == key && odd == value);
+                if kind.takes(value) == is_known {
+                    wrong.push(format!("{:?} takes {key} {value:?}", real.version));
+                }
+            }
+        }
+        refused_by_all.retain(|value| kind.takes(value) && is_tried(key, value));
+        if kind != Kind::Text && !refused_by_all.is_empty() {
+            println!("{key}: accepted, but no server at hand takes {refused_by_all:?}");
+        }
+    }
+    println!("{tried} values tried");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn what_redis_takes_is_accepted() {
+    what_a_server_takes_is_accepted(&Real::redis().await, REDIS).await;
+}
+
+#[tokio::test]
+async fn what_sentinel_takes_is_accepted() {
+    what_a_server_takes_is_accepted(&Real::sentinels().await, SENTINEL).await;
+}
+
+/// custom.conf with a value of each kind.
+fn custom_conf(entries: &[String]) -> String {
+    let mut spec = json!({"redis": {"customConfig": entries}});
+    defaults::fill(&mut spec, &defaults::Images::default());
+    let identity = Identity { name: "x".to_owned(), ..Identity::default() };
+    let valid = Valid::new(identity, parse::spec(&spec).unwrap()).unwrap();
+    let objects = desired::build(&valid, None).present;
+    let text = objects.iter().find_map(|object| object.body["data"]["custom.conf"].as_str());
+    text.unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn servers_start_with_valid_values_in_their_file() {
+    for version in Version::AT_HAND {
+        let settings = of_users(REDIS).filter(|(.., versions)| version.is_among(*versions));
+        let mut entries = Vec::new();
+        for (key, kind, _) in settings {
+            let value = samples::common(kind).pop().or_else(|| samples::widest(kind).into_iter().next());
+            if let Some(value) = value.filter(|value| is_tried(key, value)) {
+                entries.push(format!("{key} \"{value}\""));
+            }
+        }
+        assert!(entries.len() > 80, "{}", entries.len());
+        let real = Real::booted(version, &custom_conf(&entries)).await;
+        assert_eq!(real.shown("repl-timeout").await["repl-timeout"], "10");
+    }
+}
