@@ -3,12 +3,13 @@
 mod samples;
 mod servers;
 
+use redis_operator::api::rules::directive::Directive;
 use redis_operator::api::rules::settings::{self, Class, Group, Kind, REDIS, SENTINEL, Versions};
 use redis_operator::api::{Identity, Valid, defaults, parse};
 use redis_operator::desired;
 use serde_json::json;
 
-use servers::{Real, Version};
+use servers::Real;
 
 /// Valid values that a server at hand need not take, with the reason.
 const NOT_TRIED: [(&str, &[&str], &str); 4] = [
@@ -21,7 +22,11 @@ const NOT_TRIED: [(&str, &[&str], &str); 4] = [
 /// Values that are refused although a server takes them, with the reason.
 const REFUSED: [(&str, &str, &str); 3] = [
     ("latency-tracking-info-percentiles", "0x10", "only Redis 7.0 does"),
-    ("oom-score-adj-values", "900  1", "a zero between two blanks is lost in the file that a server reads at its start"),
+    (
+        "oom-score-adj-values",
+        "900  1",
+        "a zero between two blanks is lost in the file that a server reads at its start",
+    ),
     ("save", "1 ", "so is one at the end"),
 ];
 
@@ -132,69 +137,69 @@ async fn valid_values_are_taken_by_sentinel() {
 }
 
 /// Where any server takes a value, so does the table. The other way round is printed only: it is as wide as the widest
-/// server, and newer servers take more.
-async fn what_a_server_takes_is_accepted(servers: &[Real], table: &[Group]) {
-    let (mut wrong, mut tried) = (Vec::new(), 0);
+/// server, and newer servers take more. Returns what each server took.
+async fn what_a_server_takes_is_accepted(servers: &[Real], table: &[Group]) -> Vec<Vec<Directive>> {
+    let mut wrong = Vec::new();
+    let mut taken = vec![Vec::new(); servers.len()];
     for (key, kind, versions) in of_users(table) {
-        let mut refused_by_all = samples::any_sort(kind);
-        for real in servers.iter().filter(|real| real.version.is_among(versions)) {
+        let mut untaken = samples::any_sort(kind);
+        for (real, taken) in servers.iter().zip(&mut taken) {
+            if !real.version.is_among(versions) {
+                continue;
+            }
             let now = before(real, key).await;
-            for value in samples::any_sort(kind).iter().filter(|value| is_tried(key, value)) {
-                tried += 1;
-                if real.set(key, value).await.is_err() {
+            for value in samples::any_sort(kind).into_iter().filter(|value| is_tried(key, value)) {
+                if real.set(key, &value).await.is_err() {
                     continue;
                 }
                 real.set(key, &now).await.unwrap();
-                refused_by_all.retain(|refused| refused != value);
-                let is_known = REFUSED.iter().any(|(known, odd, _)| *known == key && odd == value);
-                if kind.takes(value) == is_known {
+                untaken.retain(|untaken| *untaken != value);
+                let is_known = REFUSED.iter().any(|(known, odd, _)| *known == key && *odd == value);
+                if kind.takes(&value) == is_known {
                     wrong.push(format!("{:?} takes {key} {value:?}", real.version));
                 }
+                if kind.takes(&value) {
+                    taken.push(Directive { key: key.to_owned(), value });
+                }
             }
+            taken.push(Directive { key: key.to_owned(), value: now });
         }
-        refused_by_all.retain(|value| kind.takes(value) && is_tried(key, value));
-        if kind != Kind::Text && !refused_by_all.is_empty() {
-            println!("{key}: accepted, but no server at hand takes {refused_by_all:?}");
+        untaken.retain(|value| kind.takes(value) && is_tried(key, value));
+        if kind != Kind::Text && !untaken.is_empty() {
+            println!("{key}: accepted, but no server at hand takes {untaken:?}");
         }
     }
-    println!("{tried} values tried");
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[tokio::test]
-async fn what_redis_takes_is_accepted() {
-    what_a_server_takes_is_accepted(&Real::redis().await, REDIS).await;
+    taken
 }
 
 #[tokio::test]
 async fn what_sentinel_takes_is_accepted() {
-    what_a_server_takes_is_accepted(&Real::sentinels().await, SENTINEL).await;
+    let taken = what_a_server_takes_is_accepted(&Real::sentinels().await, SENTINEL).await;
+    assert!(taken.iter().all(|taken| taken.len() > 40));
 }
 
-/// custom.conf with a value of each kind.
-fn custom_conf(entries: &[String]) -> String {
-    let mut spec = json!({"redis": {"customConfig": entries}});
+/// A server reads all of it again from its file when it starts anew.
+#[tokio::test]
+async fn what_redis_takes_is_accepted_and_does_not_keep_it_from_starting() {
+    let servers = Real::redis().await;
+    let taken = what_a_server_takes_is_accepted(&servers, REDIS).await;
+    for (real, mut taken) in servers.iter().zip(taken) {
+        assert!(taken.len() > 1000, "{:?}: {}", real.version, taken.len());
+        taken.push(Directive { key: "repl-timeout".to_owned(), value: "77".to_owned() });
+        let started = Real::booted(real.version, &custom_conf(taken)).await;
+        assert_eq!(started.shown("repl-timeout").await["repl-timeout"], "77");
+    }
+}
+
+/// The file of these settings.
+fn custom_conf(config: Vec<Directive>) -> String {
+    let mut spec = json!({});
     defaults::fill(&mut spec, &defaults::Images::default());
     let identity = Identity { name: "x".to_owned(), ..Identity::default() };
-    let valid = Valid::new(identity, parse::spec(&spec).unwrap()).unwrap();
+    let mut valid = Valid::new(identity, parse::spec(&spec).unwrap()).unwrap();
+    valid.redis.config = config;
     let objects = desired::build(&valid, None).present;
     let text = objects.iter().find_map(|object| object.body["data"]["custom.conf"].as_str());
     text.unwrap().to_owned()
-}
-
-#[tokio::test]
-async fn servers_start_with_valid_values_in_their_file() {
-    for version in Version::AT_HAND {
-        let settings = of_users(REDIS).filter(|(.., versions)| version.is_among(*versions));
-        let mut entries = Vec::new();
-        for (key, kind, _) in settings {
-            let value = samples::common(kind).pop().or_else(|| samples::widest(kind).into_iter().next());
-            if let Some(value) = value.filter(|value| is_tried(key, value)) {
-                entries.push(format!("{key} \"{value}\""));
-            }
-        }
-        assert!(entries.len() > 80, "{}", entries.len());
-        let real = Real::booted(version, &custom_conf(&entries)).await;
-        assert_eq!(real.shown("repl-timeout").await["repl-timeout"], "10");
-    }
 }

@@ -98,18 +98,17 @@ impl Real {
 
     /// The settings that match a pattern and their values, as the server shows them.
     pub(super) async fn shown(&self, pattern: &str) -> BTreeMap<String, String> {
-        let command: &[&str] = match self.is_sentinel {
-            true => &["SENTINEL", "MASTER", MASTER_NAME],
-            false => &["CONFIG", "GET", pattern],
-        };
+        let command: &[&str] =
+            if self.is_sentinel { &["SENTINEL", "MASTER", MASTER_NAME] } else { &["CONFIG", "GET", pattern] };
         pairs(self.ask(command).await.unwrap()).unwrap()
     }
 
     /// Sets one setting; the error is what the server has against it. A server that breaks fails the test.
     pub(super) async fn set(&self, key: &str, value: &str) -> Result<(), String> {
-        let command: &[&str] = match self.is_sentinel {
-            true => &["SENTINEL", "SET", MASTER_NAME, key, value],
-            false => &["CONFIG", "SET", key, value],
+        let command: &[&str] = if self.is_sentinel {
+            &["SENTINEL", "SET", MASTER_NAME, key, value]
+        } else {
+            &["CONFIG", "SET", key, value]
         };
         match self.ask(command).await {
             Ok(_) => Ok(()),
