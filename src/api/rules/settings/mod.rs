@@ -94,11 +94,17 @@ pub(super) fn nearest_key(table: &[Group], key: &str) -> Option<&'static str> {
     nearest(keys.filter(|known| !known.ends_with('*')), key)
 }
 
-/// The nearest of some words: at most 2 letters are wrong, and fewer than half of it.
+/// The nearest of some words: at most 2 letters are wrong, and fewer than half of it. None where two are as near.
 fn nearest(words: impl Iterator<Item = &'static str>, word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
     let near = words.map(|known| (distance(known, &word), known));
-    near.filter(|(wrong, known)| *wrong <= 2 && wrong * 2 < known.len()).min().map(|(_, known)| known)
+    let mut near: Vec<_> = near.filter(|(wrong, known)| *wrong <= 2 && wrong * 2 < known.len()).collect();
+    near.sort_unstable();
+    match near[..] {
+        [(least, known), (next, _), ..] if least < next => Some(known),
+        [(_, known)] => Some(known),
+        _ => None,
+    }
 }
 
 /// Letters to insert, remove or replace to make one text of the other.
@@ -137,6 +143,7 @@ mod tests {
     #[case("maxmemori", Some("maxmemory"))]
     #[case("max-clients", Some("maxclients"))]
     #[case("banana", None)]
+    #[case("lfu-log-time", None)]
     #[case("h", None)]
     fn misspelt_keys(#[case] key: &str, #[case] expected: Option<&str>) {
         assert_eq!(nearest_key(REDIS, key), expected);

@@ -33,6 +33,7 @@ fn kinds(#[case] kind: Kind, #[case] right: &[&str], #[case] wrong: &[&str]) {
 
 #[rstest]
 #[case(WORDS, "allkeys-lrx", "write \"key allkeys-lru\"")]
+#[case(Kind::OneOf(&["allkeys-lru", "allkeys-lfu"]), "allkeys-lur", "write one of allkeys-lru, allkeys-lfu")]
 #[case(WORDS, "banana", "write one of noeviction, allkeys-lru, a, b, c, d, …")]
 #[case(SHUTDOWN, "banana", "write one of default, save, nosave, now")]
 #[case(Kind::Number { least: 1, most: 5 }, "x", "write it as in \"key 5\"")]
