@@ -13,6 +13,7 @@ const CRD: &str = "charts/redisoperator/files/redisfailovers.storage.spotahome.c
 const MANIFEST: &str = "example/operator/all-redis-operator-resources.yaml";
 const COMMAND_LINE: &str = "docs/reference/command-line.md";
 const FIELDS: &str = "docs/reference/fields.md";
+const SETTINGS: &str = "docs/reference/settings.md";
 const COMMAND: &str = "UPDATE=1 cargo test --test generated";
 
 #[test]
@@ -20,6 +21,7 @@ fn reference_pages_are_fresh() {
     let pages = [
         (COMMAND_LINE, "src/cli.rs", reference::command_line()),
         (FIELDS, "src/api/spec.rs and src/api/status.rs", reference::fields()),
+        (SETTINGS, "src/api/rules/settings", reference::settings()),
     ];
     for (file, source, page) in pages {
         check(file, &format!("<!-- Generated from {source} by `{COMMAND}`. Do not edit. -->\n\n{page}"));

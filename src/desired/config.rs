@@ -66,6 +66,9 @@ pub(super) fn auth(password: &Password) -> String {
     text
 }
 
+/// Redis 6.2 takes it from CONFIG SET only, and does not start with it in a file.
+const LIVE_ONLY: &str = "watchdog-period";
+
 /// custom.conf: the user's settings in the user's order.
 pub(super) fn custom(directives: &[Directive]) -> String {
     let mut text = String::new();
@@ -73,7 +76,7 @@ pub(super) fn custom(directives: &[Directive]) -> String {
         // Several `save` lines add up, and the user's are to replace ours.
         line(&mut text, "save", &[""]);
     }
-    for Directive { key, value } in directives {
+    for Directive { key, value } in directives.iter().filter(|directive| directive.key != LIVE_ONLY) {
         match words_per_line(key) {
             Some(count) => {
                 let words: Vec<&str> = value.split_ascii_whitespace().collect();

@@ -7,6 +7,8 @@ mod observation;
 #[cfg(test)]
 mod renames;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 

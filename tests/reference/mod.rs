@@ -1,4 +1,7 @@
-//! The pages under `docs/reference`: tables made from the command line's and the CRD's own descriptions.
+//! The pages under `docs/reference`: tables made from the command line's and the CRD's own descriptions, and from the
+//! rules of customConfig.
+
+mod settings;
 
 use std::fmt::Write as _;
 
@@ -8,6 +11,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use redis_operator::api::schema;
 use redis_operator::cli::Cli;
+
+pub(crate) use settings::settings;
 
 /// The subcommands and their arguments.
 pub(crate) fn command_line() -> String {

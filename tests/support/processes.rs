@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -43,10 +43,26 @@ pub(crate) async fn wait_until<T>(
     }
 }
 
+/// The server binary of tests that need no special version.
+fn any_version() -> PathBuf {
+    std::env::var_os(BINARY).unwrap_or_else(|| "redis-server".into()).into()
+}
+
+/// A server of the test images, such as `redis-server-6.2`: from where `tests/cluster/cluster images` puts them.
+pub(crate) fn version(name: &str) -> PathBuf {
+    let home_cache =
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/redis-operator");
+    let cache = std::env::var_os("REDIS_OPERATOR_CACHE").map_or_else(home_cache, PathBuf::from);
+    let binary = cache.join("cluster/bin").join(name);
+    assert!(binary.is_file(), "no {}: run `tests/cluster/cluster images`", binary.display());
+    binary
+}
+
 /// A redis or Sentinel process; killed and its folder removed on drop.
 pub(crate) struct Server {
     pub(crate) ip: String,
     pub(crate) port: u16,
+    binary: PathBuf,
     folder: PathBuf,
     arguments: Vec<String>,
     child: Child,
@@ -55,6 +71,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a redis server; returns when the process runs, which is before it answers.
     pub(crate) fn redis(ip: &str, port: u16, arguments: &[&str]) -> Self {
+        Self::redis_of(any_version(), ip, port, arguments)
+    }
+
+    /// The same with this binary.
+    pub(crate) fn redis_of(binary: PathBuf, ip: &str, port: u16, arguments: &[&str]) -> Self {
         let folder = new_folder(ip);
         let mut all: Vec<String> = vec!["--dir".into(), folder.display().to_string()];
         for (name, value) in [("--bind", ip), ("--port", &port.to_string()), ("--replica-announce-ip", ip)] {
@@ -62,11 +83,16 @@ impl Server {
         }
         all.extend(["--protected-mode", "no", "--repl-diskless-sync-delay", "0"].map(str::to_owned));
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        Self::start(ip, port, folder, all)
+        Self::start(binary, ip, port, folder, all)
     }
 
     /// Starts a Sentinel with these further lines in its configuration.
     pub(crate) fn sentinel(ip: &str, port: u16, lines: &str) -> Self {
+        Self::sentinel_of(any_version(), ip, port, lines)
+    }
+
+    /// The same with this binary.
+    pub(crate) fn sentinel_of(binary: PathBuf, ip: &str, port: u16, lines: &str) -> Self {
         let folder = new_folder(ip);
         let file = folder.join("sentinel.conf");
         let dir = folder.display();
@@ -74,12 +100,12 @@ impl Server {
             "port {port}\nbind {ip}\ndir {dir}\nprotected-mode no\nsentinel announce-ip {ip}\n{lines}\n"
         );
         fs::write(&file, text).unwrap();
-        Self::start(ip, port, folder, vec![file.display().to_string(), "--sentinel".into()])
+        Self::start(binary, ip, port, folder, vec![file.display().to_string(), "--sentinel".into()])
     }
 
-    fn start(ip: &str, port: u16, folder: PathBuf, arguments: Vec<String>) -> Self {
-        let child = spawn(&folder, &arguments);
-        Self { ip: ip.to_owned(), port, folder, arguments, child }
+    fn start(binary: PathBuf, ip: &str, port: u16, folder: PathBuf, arguments: Vec<String>) -> Self {
+        let child = spawn(&binary, &folder, &arguments);
+        Self { ip: ip.to_owned(), port, binary, folder, arguments, child }
     }
 
     /// Kills the process as the kernel's memory killer does; its folder stays.
@@ -91,7 +117,7 @@ impl Server {
     /// Starts the process again with the same arguments and folder, after it ended.
     pub(crate) fn restart(&mut self) {
         self.child.wait().unwrap();
-        self.child = spawn(&self.folder, &self.arguments);
+        self.child = spawn(&self.binary, &self.folder, &self.arguments);
     }
 
     /// What the process wrote to its log.
@@ -116,12 +142,12 @@ fn new_folder(ip: &str) -> PathBuf {
     folder
 }
 
-fn spawn(folder: &std::path::Path, arguments: &[String]) -> Child {
-    let binary = std::env::var(BINARY).unwrap_or_else(|_| "redis-server".to_owned());
+fn spawn(binary: &Path, folder: &Path, arguments: &[String]) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut command = Command::new(&binary);
+    let mut command = Command::new(binary);
     command.args(arguments).stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
     command.spawn().unwrap_or_else(|error| {
+        let binary = binary.display();
         panic!("cannot run {binary}: {error}. Install it (Debian: apt-get install redis-server) or name one with {BINARY}")
     })
 }

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Findings;
 use super::directive::{self, Directive};
-use super::redis_settings::REDIS;
-use super::sentinel_settings::SENTINEL;
-use super::settings::{self, Class};
+use super::settings::{self, Class, Group, REDIS, SENTINEL};
 use crate::api::spec::{RedisSpec, SentinelSpec};
 use crate::api::{MASTER_NAME, Problem, defaults};
 
@@ -29,17 +27,7 @@ impl Entry<'_> {
 pub(super) fn redis(redis: &RedisSpec, found: &mut Findings) {
     let entries = parsed(&redis.custom_config, REDIS_PATH, found);
     for entry in &entries {
-        let key = &entry.directive.key;
-        match settings::find(REDIS, key) {
-            Some(Class::Owned { why, instead }) => found.refuse(entry.problem(owned(why), instead)),
-            Some(Class::Fixed) => found.refuse(entry.problem(
-                format!("{key} cannot be changed while a server runs"),
-                "remove it; the server keeps its default",
-            )),
-            Some(Class::Number(least)) => number(entry, least, found),
-            Some(Class::Free) => {}
-            None => found.warn(unknown(entry, "redis or Valkey")),
-        }
+        judge(entry, REDIS, "redis or Valkey", found);
     }
     duplicates(&entries, found);
 }
@@ -47,20 +35,42 @@ pub(super) fn redis(redis: &RedisSpec, found: &mut Findings) {
 pub(super) fn sentinel(sentinel: &SentinelSpec, found: &mut Findings) {
     let entries = parsed(&sentinel.custom_config, SENTINEL_PATH, found);
     for entry in &entries {
-        if let Some(short) = short_form(&entry.directive) {
-            let reason = "names the master, which the operator adds";
-            found.refuse(entry.problem(reason, format!("write {short:?}")));
-            continue;
-        }
-        match settings::find(SENTINEL, &entry.directive.key) {
-            Some(Class::Owned { why, instead }) => found.refuse(entry.problem(owned(why), instead)),
-            Some(Class::Number(least)) => number(entry, least, found),
-            Some(Class::Free | Class::Fixed) => {}
-            None => found.warn(unknown(entry, "Sentinel")),
+        match short_form(&entry.directive) {
+            Some(short) => {
+                let reason = "names the master, which the operator adds";
+                found.refuse(entry.problem(reason, format!("write {short:?}")));
+            }
+            None => judge(entry, SENTINEL, "Sentinel", found),
         }
     }
     quorum(&entries, sentinel.replicas.unwrap_or(defaults::REPLICAS), found);
     duplicates(&entries, found);
+}
+
+/// What the table of a server says of one entry.
+fn judge(entry: &Entry<'_>, table: &[Group], server: &str, found: &mut Findings) {
+    let Directive { key, value } = &entry.directive;
+    match settings::find(table, key) {
+        Some(Class::Owned { why, instead }) => {
+            found.refuse(entry.problem(format!("belongs to the operator: {why}"), instead));
+        }
+        Some(Class::Fixed) => found.refuse(entry.problem(
+            format!("{key} cannot be changed while a server runs"),
+            "remove it; the server keeps its default",
+        )),
+        Some(Class::User(kind)) if !kind.takes(value) => {
+            found.refuse(entry.problem(kind.reason(key), kind.mend(key, value)));
+        }
+        Some(Class::User(_)) => {}
+        None => {
+            let reason = format!("{key} is not a setting of any known version of {server}");
+            let mend = match settings::nearest_key(table, key) {
+                Some(near) => format!("check the spelling: {near} is one"),
+                None => "check the spelling".to_owned(),
+            };
+            found.warn(entry.problem(reason, mend));
+        }
+    }
 }
 
 fn parsed<'a>(entries: &'a [String], list: &str, found: &mut Findings) -> Vec<Entry<'a>> {
@@ -75,32 +85,6 @@ fn parsed<'a>(entries: &'a [String], list: &str, found: &mut Findings) -> Vec<En
     parsed
 }
 
-fn owned(why: &str) -> String {
-    format!("belongs to the operator: {why}")
-}
-
-fn unknown(entry: &Entry<'_>, server: &str) -> Problem {
-    let reason = format!("{} is not a setting of any known version of {server}", entry.directive.key);
-    entry.problem(reason, "check the spelling")
-}
-
-fn number(entry: &Entry<'_>, least: i64, found: &mut Findings) {
-    let key = &entry.directive.key;
-    if !entry.directive.value.parse::<i64>().is_ok_and(|value| value >= least) {
-        let reason = format!("{key} wants a whole number of at least {least}");
-        found.refuse(entry.problem(reason, format!("write it as in \"{key} {}\"", example(key))));
-    }
-}
-
-fn example(key: &str) -> u32 {
-    match key {
-        "down-after-milliseconds" => 5000,
-        "failover-timeout" => 10000,
-        "quorum" => 2,
-        _ => 1,
-    }
-}
-
 /// The entry without `sentinel` and the master's name, where it has them as lines of sentinel.conf do.
 fn short_form(directive: &Directive) -> Option<String> {
     let line = format!("{} {}", directive.key, directive.value);
@@ -109,7 +93,7 @@ fn short_form(directive: &Directive) -> Option<String> {
     if has_prefix {
         words.remove(0);
     }
-    let is_settable = |key: &str| matches!(settings::find(SENTINEL, key), Some(Class::Number(_)));
+    let is_settable = |key: &str| matches!(settings::find(SENTINEL, key), Some(Class::User(_)));
     let names_master = words.len() == 3 && (has_prefix || words[1] == MASTER_NAME);
     (names_master && is_settable(&words[0].to_ascii_lowercase()))
         .then(|| format!("{} {}", words[0], words[2]))

@@ -9,11 +9,9 @@ pub mod directive;
 pub mod labels;
 mod names;
 mod quantity;
-mod redis_settings;
 mod renames;
-mod sentinel_settings;
 mod servers;
-mod settings;
+pub mod settings;
 mod storage;
 pub(crate) mod texts;
 

@@ -28,12 +28,14 @@ pub(super) fn kubernetes(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
-/// A memory size as redis.conf has it, such as `100mb` (mega of 1024) or `100m` (mega of 1000), in bytes.
+/// A memory size as redis.conf has it, such as `100mb` (mega of 1024) or `100m` (mega of 1000), in bytes. Servers read one
+/// without digits as zero.
 pub(super) fn redis_memory(text: &str) -> Option<f64> {
     let text = text.to_ascii_lowercase();
+    let (sign, text) = text.strip_prefix('-').map_or((1.0, text.as_str()), |positive| (-1.0, positive));
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits_end);
-    let number: f64 = number.parse().ok()?;
+    let number: f64 = if number.is_empty() { 0.0 } else { number.parse().ok()? };
     let factor = match unit {
         "" | "b" => 1.0,
         "k" => 1e3,
@@ -44,7 +46,7 @@ pub(super) fn redis_memory(text: &str) -> Option<f64> {
         "gb" => 1024f64.powi(3),
         _ => return None,
     };
-    Some(number * factor)
+    Some(sign * number * factor)
 }
 
 #[cfg(test)]
@@ -73,6 +75,13 @@ mod tests {
     #[case("1MB", Some(1_048_576.0))]
     #[case("1m", Some(1e6))]
     #[case("2gb", Some(2_147_483_648.0))]
+    #[case("", Some(0.0))]
+    #[case("mb", Some(0.0))]
+    #[case("-1kb", Some(-1024.0))]
+    #[case("+1", None)]
+    #[case("--1", None)]
+    #[case("1.5gb", None)]
+    #[case("1 gb", None)]
     #[case("1tb", None)]
     #[case("50%", None)]
     fn redis_sizes(#[case] text: &str, #[case] expected: Option<f64>) {

@@ -82,7 +82,8 @@ fn custom_config_shows_in_no_main_file() {
 
 #[test]
 fn custom_conf_as_every_server_version_reads_it() {
-    let table: [(&[(&str, &str)], &str); 7] = [
+    let table: [(&[(&str, &str)], &str); 8] = [
+        (&[("watchdog-period", "500"), ("hz", "9")], "hz \"9\"\n"),
         (&[("notify-keyspace-events", "")], "notify-keyspace-events \"\"\n"),
         (&[("save", "")], "save \"\"\n"),
         (&[("save", "60 1 30 2")], "save \"\"\nsave \"60\" \"1\"\nsave \"30\" \"2\"\n"),

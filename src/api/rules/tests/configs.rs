@@ -146,9 +146,50 @@ fn sentinels_numbers_are_checked(#[case] entry: &str, #[case] text: &str) {
     refuses(sentinel(&[entry]), SENTINEL, text);
 }
 
+#[rstest]
+#[case("maxmemory-policy banana", "has no such value; write one of noeviction, allkeys-lru, allkeys-lfu,")]
+#[case("maxmemory-policy allkeys-lruu", "write \"maxmemory-policy allkeys-lru\"")]
+#[case("hz many", "hz wants a whole number from 0 to 2147483647; write it as in \"hz 10\"")]
+#[case("hz 10 20", "hz wants a whole number")]
+#[case("appendonly maybe", "appendonly wants yes or no; write \"appendonly yes\" or \"appendonly no\"")]
+#[case("maxmemory 1gigabyte", "maxmemory wants a memory size; write bytes, or a number with kb, mb or gb")]
+#[case("maxmemory 5%", "maxmemory wants a memory size")]
+#[case("maxclients -5", "maxclients wants a whole number from 1 to 4294967295")]
+#[case("slave-priority high", "slave-priority wants a whole number")]
+#[case("hash-max-ziplist-entries 1k", "hash-max-ziplist-entries wants a whole number")]
+#[case("notify-keyspace-events yes", "notify-keyspace-events wants characters of KEA")]
+#[case("save 900", "save wants pairs of seconds and changes; write it as in \"save 900 1 300 10\"")]
+#[case("client-output-buffer-limit master 0 0 0", "wants a class (normal, replica or pubsub)")]
+#[case("latency-tracking-info-percentiles 101", "wants numbers from 0 to 100")]
+#[case("oom-score-adj-values 0 200", "wants three whole numbers")]
+#[case("shutdown-on-sigterm save nosave", "shutdown-on-sigterm has no such value")]
+#[case("proc-title-template {name}", "wants a text with no variables but {title}")]
+fn wrong_values_are_refused(#[case] entry: &str, #[case] text: &str) {
+    refuses(redis(&[entry]), REDIS, text);
+}
+
+#[test]
+fn values_are_taken_as_widely_as_servers_take_them() {
+    accepts(redis(&[
+        "appendonly YES",
+        "maxmemory-policy AllKeys-LRU",
+        "maxmemory 1GB",
+        "maxmemory-clients 5%",
+        "loglevel nothing",
+        "repl-diskless-load flush-before-load",
+        "replica-full-sync-buffer-limit whatever",
+    ]));
+    accepts(redis(&["save ''", "notify-keyspace-events ''"]));
+}
+
 #[test]
 fn unknown_settings_warn() {
-    warns(redis(&["maxmemori 1gb"]), REDIS, "not a setting of any known version of redis");
+    warns(
+        redis(&["banana 1gb"]),
+        REDIS,
+        "not a setting of any known version of redis or Valkey; check the spelling",
+    );
+    warns(redis(&["maxmemori 1gb"]), REDIS, "check the spelling: maxmemory is one");
     warns(sentinel(&["down-after 1"]), SENTINEL, "not a setting of any known version of Sentinel");
 }
 
@@ -190,15 +231,4 @@ fn contradictions_are_refused() {
         "contradicts",
     );
     refuses(sentinel(&["quorum 1", "quorum 2"]), "spec.sentinel.customConfig[1]", "contradicts");
-}
-
-#[test]
-fn no_setting_stands_twice_in_a_table() {
-    for table in [super::super::redis_settings::REDIS, super::super::sentinel_settings::SENTINEL] {
-        for (index, setting) in table.iter().enumerate() {
-            let found = settings::find(&table[..index], setting.key);
-            assert_eq!(found, None, "{} is covered already", setting.key);
-            assert_eq!(setting.key, setting.key.to_lowercase());
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! Settings of a monitored master, as SENTINEL SET takes them, and what else sentinel.conf knows.
 //!
-//! Source: the configuration of Sentinel in Redis 6.2 to 8 and Valkey 7.2 to 9.
+//! Source: the configuration of Sentinel in Redis 6.2 to 8 and Valkey 7.2 to 9, SENTINEL SET of Redis 6.2.14, Redis 7.0.15 and Valkey 9.1.2.
 
-use super::settings::{Setting, number, owned};
+use super::{Group, Setting, Versions, number, owned};
 
 const MONITOR: &str = "the operator tells the Sentinels which master to watch";
 const ADDRESS: &str = "pods, probes and other Sentinels must reach it";
@@ -14,13 +14,29 @@ const REMOVE: &str = "remove it";
 const SECRET: &str = "remove it and use spec.auth.secretPath";
 
 /// Every known setting of Sentinel.
-pub(super) const SENTINEL: &[Setting] = &[
-    number("down-after-milliseconds", 1),
-    number("failover-timeout", 1),
-    number("parallel-syncs", 1),
-    number("quorum", 1),
-    number("master-reboot-down-after-period", 0),
-    number("primary-reboot-down-after-period", 0),
+pub const SENTINEL: &[Group] = &[
+    Group {
+        versions: Versions::ALL,
+        settings: &[
+            number("down-after-milliseconds", 1, i64::MAX),
+            number("failover-timeout", 1, i64::MAX),
+            number("parallel-syncs", 1, i64::MAX),
+            number("quorum", 1, i64::MAX),
+        ],
+    },
+    Group {
+        versions: Versions::FROM_REDIS_7_0,
+        settings: &[number("master-reboot-down-after-period", 0, i64::MAX)],
+    },
+    Group {
+        versions: Versions::FROM_VALKEY_8_0,
+        settings: &[number("primary-reboot-down-after-period", 0, i64::MAX)],
+    },
+    Group { versions: Versions::ALL, settings: OPERATORS },
+];
+
+/// What the operator needs for itself. They are refused for every version, whether it has them or not.
+const OPERATORS: &[Setting] = &[
     owned("monitor", MONITOR, "remove it; use \"quorum N\" for the votes"),
     owned("sentinel", MONITOR, "write only \"name value\", such as \"down-after-milliseconds 5000\""),
     owned("port", ADDRESS, REMOVE),
