@@ -3,12 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::Findings;
+use super::catalogue::{Rule, rule};
 use super::directive::{self, Directive};
 use super::redis_settings::REDIS;
 use super::sentinel_settings::SENTINEL;
 use super::settings::{self, Class};
 use crate::api::spec::{RedisSpec, SentinelSpec};
 use crate::api::{MASTER_NAME, Problem, defaults};
+
+const MALFORMED: &Rule = rule("malformed-option");
+const OWNED: &Rule = rule("owned-option");
+const FIXED: &Rule = rule("fixed-option");
+const VALUE: &Rule = rule("option-value");
+const UNKNOWN: &Rule = rule("unknown-option");
+const DUPLICATE: &Rule = rule("duplicate-option");
+const LONG_FORM: &Rule = rule("sentinel-long-form");
+const QUORUM: &Rule = rule("sentinel-quorum-too-high");
 
 const REDIS_PATH: &str = "spec.redis.customConfig";
 const SENTINEL_PATH: &str = "spec.sentinel.customConfig";
@@ -31,14 +41,17 @@ pub(super) fn redis(redis: &RedisSpec, found: &mut Findings) {
     for entry in &entries {
         let key = &entry.directive.key;
         match settings::find(REDIS, key) {
-            Some(Class::Owned { why, instead }) => found.refuse(entry.problem(owned(why), instead)),
-            Some(Class::Fixed) => found.refuse(entry.problem(
-                format!("{key} cannot be changed while a server runs"),
-                "remove it; the server keeps its default",
-            )),
+            Some(Class::Owned { why, instead }) => found.report(OWNED, entry.problem(owned(why), instead)),
+            Some(Class::Fixed) => found.report(
+                FIXED,
+                entry.problem(
+                    format!("{key} cannot be changed while a server runs"),
+                    "remove it; the server keeps its default",
+                ),
+            ),
             Some(Class::Number(least)) => number(entry, least, found),
             Some(Class::Free) => {}
-            None => found.warn(unknown(entry, "redis or Valkey")),
+            None => found.report(UNKNOWN, unknown(entry, "redis or Valkey")),
         }
     }
     duplicates(&entries, found);
@@ -49,14 +62,14 @@ pub(super) fn sentinel(sentinel: &SentinelSpec, found: &mut Findings) {
     for entry in &entries {
         if let Some(short) = short_form(&entry.directive) {
             let reason = "names the master, which the operator adds";
-            found.refuse(entry.problem(reason, format!("write {short:?}")));
+            found.report(LONG_FORM, entry.problem(reason, format!("write {short:?}")));
             continue;
         }
         match settings::find(SENTINEL, &entry.directive.key) {
-            Some(Class::Owned { why, instead }) => found.refuse(entry.problem(owned(why), instead)),
+            Some(Class::Owned { why, instead }) => found.report(OWNED, entry.problem(owned(why), instead)),
             Some(Class::Number(least)) => number(entry, least, found),
             Some(Class::Free | Class::Fixed) => {}
-            None => found.warn(unknown(entry, "Sentinel")),
+            None => found.report(UNKNOWN, unknown(entry, "Sentinel")),
         }
     }
     quorum(&entries, sentinel.replicas.unwrap_or(defaults::REPLICAS), found);
@@ -69,7 +82,7 @@ fn parsed<'a>(entries: &'a [String], list: &str, found: &mut Findings) -> Vec<En
         let path = format!("{list}[{index}]");
         match directive::parse(text, &path) {
             Ok(directive) => parsed.push(Entry { path, text, directive }),
-            Err(problem) => found.refuse(problem),
+            Err(problem) => found.report(MALFORMED, problem),
         }
     }
     parsed
@@ -88,7 +101,7 @@ fn number(entry: &Entry<'_>, least: i64, found: &mut Findings) {
     let key = &entry.directive.key;
     if !entry.directive.value.parse::<i64>().is_ok_and(|value| value >= least) {
         let reason = format!("{key} wants a whole number of at least {least}");
-        found.refuse(entry.problem(reason, format!("write it as in \"{key} {}\"", example(key))));
+        found.report(VALUE, entry.problem(reason, format!("write it as in \"{key} {}\"", example(key))));
     }
 }
 
@@ -121,7 +134,7 @@ fn quorum(entries: &[Entry<'_>], sentinels: i32, found: &mut Findings) {
         if entry.directive.value.parse().is_ok_and(|votes: i64| votes > i64::from(sentinels)) {
             let reason = format!("asks for more votes than the {sentinels} Sentinels have");
             let mend = format!("choose at most {sentinels}, for example \"quorum {}\"", sentinels / 2 + 1);
-            found.refuse_for(&[SENTINEL_PATH, "spec.sentinel.replicas"], entry.problem(reason, mend));
+            found.report_for(QUORUM, &[SENTINEL_PATH, "spec.sentinel.replicas"], entry.problem(reason, mend));
         }
     }
 }
@@ -137,7 +150,8 @@ fn duplicates(entries: &[Entry<'_>], found: &mut Findings) {
             };
             if *earlier != value {
                 let mend = mend(&entry.directive.key, entries);
-                found.refuse(
+                found.report(
+                    DUPLICATE,
                     entry.problem(format!("contradicts the entry {:?}", directive::shown(text)), mend),
                 );
             }
