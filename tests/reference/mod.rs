@@ -1,5 +1,7 @@
 //! The pages under `docs/reference`: tables made from the command line's and the CRD's own descriptions.
 
+pub(crate) mod admission;
+
 use std::fmt::Write as _;
 
 use clap::{Arg, Command, CommandFactory};

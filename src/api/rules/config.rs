@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Findings;
 use super::catalogue::{Rule, rule};
 use super::directive::{self, Directive};
 use super::redis_settings::REDIS;
 use super::sentinel_settings::SENTINEL;
 use super::settings::{self, Class};
+use super::{Findings, owned};
 use crate::api::spec::{RedisSpec, SentinelSpec};
 use crate::api::{MASTER_NAME, Problem, defaults};
 
@@ -41,7 +41,9 @@ pub(super) fn redis(redis: &RedisSpec, found: &mut Findings) {
     for entry in &entries {
         let key = &entry.directive.key;
         match settings::find(REDIS, key) {
-            Some(Class::Owned { why, instead }) => found.report(OWNED, entry.problem(owned(why), instead)),
+            Some(Class::Owned { why, instead }) => {
+                found.report(OWNED, entry.problem(owned::reason(why), instead));
+            }
             Some(Class::Fixed) => found.report(
                 FIXED,
                 entry.problem(
@@ -66,7 +68,9 @@ pub(super) fn sentinel(sentinel: &SentinelSpec, found: &mut Findings) {
             continue;
         }
         match settings::find(SENTINEL, &entry.directive.key) {
-            Some(Class::Owned { why, instead }) => found.report(OWNED, entry.problem(owned(why), instead)),
+            Some(Class::Owned { why, instead }) => {
+                found.report(OWNED, entry.problem(owned::reason(why), instead));
+            }
             Some(Class::Number(least)) => number(entry, least, found),
             Some(Class::Free | Class::Fixed) => {}
             None => found.report(UNKNOWN, unknown(entry, "Sentinel")),
@@ -86,10 +90,6 @@ fn parsed<'a>(entries: &'a [String], list: &str, found: &mut Findings) -> Vec<En
         }
     }
     parsed
-}
-
-fn owned(why: &str) -> String {
-    format!("belongs to the operator: {why}")
 }
 
 fn unknown(entry: &Entry<'_>, server: &str) -> Problem {

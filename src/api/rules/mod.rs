@@ -11,6 +11,7 @@ mod keys;
 pub mod labels;
 mod names;
 mod own;
+pub(crate) mod owned;
 mod pods;
 mod quantity;
 mod redis_settings;

@@ -71,9 +71,9 @@ fn volumes<'a>(
         // A source is whatever stands beside the name.
         let fields =
             serde_json::to_value(volume).ok().and_then(|volume| volume.as_object().map(serde_json::Map::len));
-        if fields.is_some_and(|fields| fields != 2) {
-            let reason = "does not have exactly one source";
-            let mend = "write one, such as emptyDir: {} or configMap";
+        if fields.is_some_and(|fields| fields > 2) {
+            let reason = "has more than one source";
+            let mend = "keep one of them";
             found.report(VOLUME_SOURCE, Problem::new(path, &volume.name, reason, mend));
         }
     }

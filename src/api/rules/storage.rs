@@ -5,6 +5,7 @@ use super::{Findings, keys, names, quantity, resources, texts};
 use crate::api::spec::{EmbeddedClaim, RedisSpec, StorageSpec};
 use crate::api::{Problem, defaults};
 
+const STORAGE: &str = "spec.redis.storage";
 const EMPTY_DIR: &str = "spec.redis.storage.emptyDir";
 const CLAIM: &str = "spec.redis.storage.persistentVolumeClaim";
 const NAME: &str = "spec.redis.storage.persistentVolumeClaim.metadata.name";
@@ -35,7 +36,7 @@ pub(super) fn check(redis: &RedisSpec, old: Option<&StorageSpec>, found: &mut Fi
     match &storage.persistent_volume_claim {
         Some(claim) => {
             if storage.empty_dir.is_some() {
-                found.report_for(TWO_PLACES, &[EMPTY_DIR, CLAIM], texts::STORAGE_TWICE.at(EMPTY_DIR, ""));
+                found.report_for(TWO_PLACES, &[STORAGE], texts::STORAGE_TWICE.at(EMPTY_DIR, ""));
             }
             shape(claim, found);
         }

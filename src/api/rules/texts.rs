@@ -56,6 +56,11 @@ pub(crate) const CLAIM_RENAMED: Text = Text {
 };
 pub(crate) const GRACE: Text =
     Text { reason: "is below 1", mend: "give the server seconds to stop, such as 30" };
+pub(crate) const ENTRY_EMPTY: Text =
+    Text { reason: "an entry is empty", mend: "remove it, or write \"name value\"" };
+pub(crate) const ENTRY_CONTROL: Text =
+    Text { reason: "has a control character", mend: "use printable characters on one line" };
+pub(crate) const ENTRY_NO_VALUE: Text = Text { reason: "has no value", mend: "write \"name value\"" };
 pub(crate) const RENAME_OF_NOTHING: Text = Text { reason: "is missing", mend: "name the command to rename" };
 pub(crate) const RENAME_CHARACTERS: Text = Text {
     reason: "has a character that names of commands cannot have",

@@ -25,9 +25,12 @@ pub struct Rule {
     pub why: &'static str,
     /// Who breaks it, and how to mend that.
     pub example: Example,
-    /// Only this module makes rules.
-    _sealed: (),
+    _seal: Seal,
 }
+
+/// Keeps others from making rules.
+#[derive(Debug, PartialEq, Eq)]
+struct Seal;
 
 /// What becomes of a spec that breaks a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,12 +102,12 @@ const fn is_same(a: &str, b: &str) -> bool {
 
 /// A rule that refuses.
 const fn refuse(id: &'static str, fields: &'static str, why: &'static str, example: Example) -> Rule {
-    Rule { id, severity: Severity::Refuse, fields, why, example, _sealed: () }
+    Rule { id, severity: Severity::Refuse, fields, why, example, _seal: Seal }
 }
 
 /// A rule that warns.
 const fn warn(id: &'static str, fields: &'static str, why: &'static str, example: Example) -> Rule {
-    Rule { id, severity: Severity::Warn, fields, why, example, _sealed: () }
+    Rule { id, severity: Severity::Warn, fields, why, example, _seal: Seal }
 }
 
 /// A creation that breaks the rule.

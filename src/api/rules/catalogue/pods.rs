@@ -99,9 +99,9 @@ pub(super) const RULES: &[Rule] = &[
     refuse(
         "volume-source",
         "extraVolumes",
-        "A volume comes from one source.",
+        "A volume comes from one source. Without any it is an emptyDir.",
         create(
-            "redis: {extraVolumes: [{name: scratch}]}",
+            "redis: {extraVolumes: [{name: scratch, emptyDir: {}, configMap: {name: a}}]}",
             "redis: {extraVolumes: [{name: scratch, emptyDir: {}}]}",
         ),
     ),

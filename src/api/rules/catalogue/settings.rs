@@ -24,15 +24,15 @@ pub(super) const RULES: &[Rule] = &[
         BOTH,
         "customConfig is applied to servers that run. Some options are read at the start only, so they would silently \
          do nothing on some servers.",
-        create("redis: {customConfig: [databases 32]}", "redis: {customConfig: []}"),
+        create("redis: {customConfig: [io-threads 4]}", "redis: {customConfig: []}"),
     ),
     refuse(
         "option-value",
         BOTH,
         "The value is one that servers take: where they want a number, a number.",
         create(
-            "sentinel: {customConfig: [failover-timeout 3s]}",
-            "sentinel: {customConfig: [failover-timeout 3000]}",
+            "sentinel: {customConfig: [parallel-syncs two]}",
+            "sentinel: {customConfig: [parallel-syncs 2]}",
         ),
     ),
     warn(

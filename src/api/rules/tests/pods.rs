@@ -104,7 +104,7 @@ fn accepted_for_both(#[case] pod: &str) {
 #[case(
     "extraVolumes: [{name: v, emptyDir: {}, hostPath: {path: /a}}]",
     "extraVolumes[0]",
-    "exactly one source"
+    "more than one source"
 )]
 #[case(
     "initContainers: [{name: a, image: a, volumeMounts: [{name: v, mountPath: /v}]}]",
