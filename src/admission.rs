@@ -25,15 +25,17 @@ impl Admission {
 }
 
 impl Admit for Admission {
-    /// Fills defaults. A spec of wrong types is refused here already: the API server compares types with the schema
-    /// before it asks to validate, and its words do not say what to write instead.
+    /// Fills defaults. What breaks a rule is refused here already: before it asks to validate, the API server compares
+    /// the object with the schema and its CEL rules, which know some rules only and cannot say all at once.
     fn mutate(&self, request: &Request) -> Verdict {
-        let Some(object) = request.object.as_ref().filter(|_| concerns(request)) else {
+        let is_ours = |object: &&Value| object.is_object() && concerns(request);
+        let Some(object) = request.object.as_ref().filter(is_ours) else {
             return Verdict::allow();
         };
         let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
-        match unreadable(object, old) {
-            Some(problem) => Verdict::deny(refusal(&name(object), &[problem]).unwrap_or_default()),
+        let judged = judge(object, old, &self.images);
+        match refusal(&judged.name, &judged.problems) {
+            Some(text) => Verdict::deny(text),
             None => Verdict::allow().with_patch(patch(object, &self.images)),
         }
     }
@@ -48,7 +50,7 @@ impl Admit for Admission {
             Some(text) => Verdict::deny(text),
             None => Verdict::allow(),
         };
-        verdict.with_warnings(judged.warnings.iter().map(ToString::to_string).collect())
+        verdict.with_warnings(judged.warnings.iter().map(Problem::warning).collect())
     }
 }
 
@@ -78,17 +80,6 @@ pub struct Judged {
     pub problems: Vec<Problem>,
     /// Things that the user should know.
     pub warnings: Vec<Problem>,
-}
-
-/// What is wrong with the types of a spec that this request brings.
-fn unreadable(object: &Value, old: Option<&Value>) -> Option<Problem> {
-    let spec = object.get("spec")?;
-    if is_deleted(object) || old.and_then(|old| old.get("spec")) == Some(spec) {
-        return None;
-    }
-    let problem = parse::spec(spec).err()?;
-    let is_old = old.and_then(|old| parse::spec(old.get("spec")?).err()).as_ref() == Some(&problem);
-    (!is_old).then_some(problem)
 }
 
 /// Judges an object as it would be stored, against the one that is stored.
@@ -132,15 +123,7 @@ pub fn refusal(name: &str, problems: &[Problem]) -> Option<String> {
         [problem] => Some(format!("{KIND} {name:?} is not valid: {problem}")),
         problems => {
             let lines: Vec<_> = problems.iter().map(|problem| format!("- {problem}")).collect();
-            Some(format!(
-                "{KIND} {name:?} is not valid, {} problems:
-{}",
-                problems.len(),
-                lines.join(
-                    "
-"
-                )
-            ))
+            Some(format!("{KIND} {name:?} is not valid, {} problems:\n{}", problems.len(), lines.join("\n")))
         }
     }
 }

@@ -102,6 +102,7 @@ fn names_are_distinct_and_tell_the_file() {
         let expected = match example.stem() {
             // The name that the README uses.
             "basic" => "redisfailover",
+            "name-with-dot" => "name.with.dot",
             "name-too-long" => "a-name-of-forty-nine-characters-which-is-too-long",
             stem => stem,
         };

@@ -12,6 +12,8 @@ use std::path::Path;
 const CRD: &str = "charts/redisoperator/files/redisfailovers.storage.spotahome.com.yaml";
 const MANIFEST: &str = "example/operator/all-redis-operator-resources.yaml";
 const COMMAND_LINE: &str = "docs/reference/command-line.md";
+const RULES: &str = "docs/admission.md";
+const BAD: &str = "example/redisfailover/bad";
 const FIELDS: &str = "docs/reference/fields.md";
 const SETTINGS: &str = "docs/reference/settings.md";
 const COMMAND: &str = "UPDATE=1 cargo test --test generated";
@@ -22,9 +24,19 @@ fn reference_pages_are_fresh() {
         (COMMAND_LINE, "src/cli.rs", reference::command_line()),
         (FIELDS, "src/api/spec.rs and src/api/status.rs", reference::fields()),
         (SETTINGS, "src/api/rules/settings", reference::settings()),
+        (RULES, "src/api/rules/catalogue", reference::admission::page()),
     ];
     for (file, source, page) in pages {
         check(file, &format!("<!-- Generated from {source} by `{COMMAND}`. Do not edit. -->\n\n{page}"));
+    }
+}
+
+/// One for each rule that refuses a creation. The first line is what the refusal says.
+#[test]
+fn bad_examples_are_fresh() {
+    for (rule, refusal, object) in reference::admission::bad_examples() {
+        let text = format!("# refused: {refusal}\n{}{object}", header("src/api/rules/catalogue"));
+        check(&format!("{BAD}/{rule}.yaml"), &text);
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// Characters of a value that a message shows at most.
 const SHOWN_CHARS: usize = 64;
+/// Characters of a warning at most: the API server may cut what is longer.
+pub(crate) const WARNING_CHARS: usize = 256;
 
 /// What is wrong with one field, in the words that `kubectl` shows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,23 +31,29 @@ impl Problem {
     ) -> Self {
         Self { path: path.into(), value: value.into(), reason: reason.into(), mend: mend.into() }
     }
+
+    /// The problem as a warning of the API server.
+    #[must_use]
+    pub fn warning(&self) -> String {
+        cut(&self.to_string(), WARNING_CHARS - 1).into_owned()
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path)?;
         if !self.value.is_empty() {
-            write!(f, ": {:?}", shortened(&self.value))?;
+            write!(f, ": {:?}", cut(&self.value, SHOWN_CHARS))?;
         }
         write!(f, ": {}; {}", self.reason, self.mend)
     }
 }
 
-/// The value, cut where it would fill the terminal.
-fn shortened(value: &str) -> Cow<'_, str> {
-    match value.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}…", &value[..end]).into(),
-        None => value.into(),
+/// The beginning of a text that is longer than so many characters.
+fn cut(text: &str, chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 
@@ -74,5 +82,8 @@ mod tests {
     fn a_long_value_is_cut() {
         let problem = Problem::new("p", "ü".repeat(65), "r", "m");
         assert_eq!(problem.to_string(), format!("p: \"{}…\": r; m", "ü".repeat(64)));
+        let long = Problem::new("p", "", "ü".repeat(300), "m");
+        assert_eq!(long.warning().chars().count(), WARNING_CHARS);
+        assert!(long.warning().ends_with('…'));
     }
 }

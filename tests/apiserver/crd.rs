@@ -99,16 +99,28 @@ async fn bad_examples_are_refused_without_the_webhook() {
     let stage = Stage::open("refused").await;
     let by_schema = [
         "bootstrap-node",
+        "malformed-option",
         "name-too-long",
+        "name-with-dot",
+        "owned-option",
         "port-of-sentinel",
         "port-out-of-range",
-        "pull-policy",
-        "redis-zero-replicas",
+        "redis-control-character",
+        "redis-owned-family",
+        "redis-owned-option",
+        "redis-owned-option-in-capitals",
+        "rename-odd-characters",
+        "rename-of-nothing",
+        "sentinel-option-without-value",
+        "sentinel-owned-option",
         "sentinel-zero-replicas",
+        "storage-claim-access-modes",
         "storage-claim-and-empty-dir",
         "storage-claim-without-size",
+        "termination-grace-period-zero",
         "wrong-type",
         "wrong-type-nested",
+        "zero-replicas",
     ];
     for name in by_schema {
         let example = examples::bad(name);
@@ -121,6 +133,10 @@ async fn bad_examples_are_refused_without_the_webhook() {
 #[case("port-zero", json!({"redis": {"port": 0}}), "spec.redis.port")]
 #[case("negative", json!({"sentinel": {"replicas": -1}}), "spec.sentinel.replicas")]
 #[case("dots.in.name", json!({}), "cannot be part of a Service's name")]
+#[case("policy", json!({"redis": {"imagePullPolicy": "Sometimes"}}), "spec.redis.imagePullPolicy")]
+#[case("entry", json!({"redis": {"customConfig": ["hz 10", "port 1"]}}), "spec.redis.customConfig[1]: Invalid value")]
+#[case("password", json!({"redis": {"customConfig": ["requirepass x"]}}), "spec.redis.customConfig: Invalid value: belongs to")]
+#[case("host", json!({"bootstrapNode": {}}), "spec.bootstrapNode: Invalid value: has no host")]
 #[case("fraction", json!({"redis": {"replicas": 2.5}}), "spec.redis.replicas")]
 #[tokio::test]
 async fn bad_specs_are_refused_without_the_webhook(

@@ -19,6 +19,8 @@ mod lease;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stage;

@@ -20,13 +20,13 @@ use crate::server::eventually;
 use crate::stage::{Release, Stage, redis_failover, refusal};
 
 /// A running webhook; dropped, it is gone without a word.
-struct Webhook {
+pub(crate) struct Webhook {
     _tasks: JoinSet<()>,
 }
 
 impl Webhook {
     /// Starts the parts that one replica has, and waits until the API server asks them.
-    async fn start(stage: &Stage, release: &Release) -> Self {
+    pub(crate) async fn start(stage: &Stage, release: &Release) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
@@ -95,7 +95,7 @@ async fn good_examples_are_accepted_and_defaults_are_stored() {
 async fn an_invalid_stored_object_can_be_labelled_finalized_and_deleted_but_not_made_worse() {
     let stage = Stage::open("webhook-stored").await;
     let release = stage.release().await;
-    let spec = json!({"redis": {"customConfig": ["requirepass x"]}});
+    let spec = json!({"redis": {"customConfig": ["databases 32"]}});
     stage.create("old", spec).await.unwrap();
     let _webhook = Webhook::start(&stage, &release).await;
     let labels = json!({"metadata": {"labels": {"a": "b"}, "finalizers": ["tests.invalid/wait"]}});
@@ -103,7 +103,7 @@ async fn an_invalid_stored_object_can_be_labelled_finalized_and_deleted_but_not_
     let status = json!({"status": {"phase": "Invalid"}});
     let api = stage.redis_failovers();
     api.patch_status("old", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
-    let worse = json!({"spec": {"redis": {"customConfig": ["requirepass x", "port 7000"]}}});
+    let worse = json!({"spec": {"redis": {"customConfig": ["databases 32", "port 7000"]}}});
     let text = refusal(stage.merge("old", worse).await);
     assert!(text.contains("port 7000"), "{text}");
     api.delete("old", &DeleteParams::default()).await.unwrap();

@@ -3,6 +3,8 @@
 
 mod settings;
 
+pub(crate) mod admission;
+
 use std::fmt::Write as _;
 
 use clap::{Arg, Command, CommandFactory};

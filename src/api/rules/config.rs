@@ -2,11 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::Findings;
+use super::catalogue::{Rule, rule};
 use super::directive::{self, Directive};
 use super::settings::{self, Class, Group, REDIS, SENTINEL};
+use super::{Findings, owned};
 use crate::api::spec::{RedisSpec, SentinelSpec};
 use crate::api::{MASTER_NAME, Problem, defaults};
+
+const MALFORMED: &Rule = rule("malformed-option");
+const OWNED: &Rule = rule("owned-option");
+const FIXED: &Rule = rule("fixed-option");
+const VALUE: &Rule = rule("option-value");
+const UNKNOWN: &Rule = rule("unknown-option");
+const DUPLICATE: &Rule = rule("duplicate-option");
+const LONG_FORM: &Rule = rule("sentinel-long-form");
+const QUORUM: &Rule = rule("sentinel-quorum-too-high");
 
 const REDIS_PATH: &str = "spec.redis.customConfig";
 const SENTINEL_PATH: &str = "spec.sentinel.customConfig";
@@ -38,7 +48,7 @@ pub(super) fn sentinel(sentinel: &SentinelSpec, found: &mut Findings) {
         match short_form(&entry.directive) {
             Some(short) => {
                 let reason = "names the master, which the operator adds";
-                found.refuse(entry.problem(reason, format!("write {short:?}")));
+                found.report(LONG_FORM, entry.problem(reason, format!("write {short:?}")));
             }
             None => judge(entry, SENTINEL, "Sentinel", found),
         }
@@ -52,14 +62,17 @@ fn judge(entry: &Entry<'_>, table: &[Group], server: &str, found: &mut Findings)
     let Directive { key, value } = &entry.directive;
     match settings::find(table, key) {
         Some(Class::Owned { why, instead }) => {
-            found.refuse(entry.problem(format!("belongs to the operator: {why}"), instead));
+            found.report(OWNED, entry.problem(owned::reason(why), instead));
         }
-        Some(Class::Fixed) => found.refuse(entry.problem(
-            format!("{key} cannot be changed while a server runs"),
-            "remove it; the server keeps its default",
-        )),
+        Some(Class::Fixed) => found.report(
+            FIXED,
+            entry.problem(
+                format!("{key} cannot be changed while a server runs"),
+                "remove it; the server keeps its default",
+            ),
+        ),
         Some(Class::User(kind)) if !kind.takes(value) => {
-            found.refuse(entry.problem(kind.reason(key), kind.mend(key, value)));
+            found.report(VALUE, entry.problem(kind.reason(key), kind.mend(key, value)));
         }
         Some(Class::User(_)) => {}
         None => {
@@ -68,7 +81,7 @@ fn judge(entry: &Entry<'_>, table: &[Group], server: &str, found: &mut Findings)
                 Some(near) => format!("check the spelling: {near} is one"),
                 None => "check the spelling".to_owned(),
             };
-            found.warn(entry.problem(reason, mend));
+            found.report(UNKNOWN, entry.problem(reason, mend));
         }
     }
 }
@@ -79,7 +92,7 @@ fn parsed<'a>(entries: &'a [String], list: &str, found: &mut Findings) -> Vec<En
         let path = format!("{list}[{index}]");
         match directive::parse(text, &path) {
             Ok(directive) => parsed.push(Entry { path, text, directive }),
-            Err(problem) => found.refuse(problem),
+            Err(problem) => found.report(MALFORMED, problem),
         }
     }
     parsed
@@ -105,7 +118,7 @@ fn quorum(entries: &[Entry<'_>], sentinels: i32, found: &mut Findings) {
         if entry.directive.value.parse().is_ok_and(|votes: i64| votes > i64::from(sentinels)) {
             let reason = format!("asks for more votes than the {sentinels} Sentinels have");
             let mend = format!("choose at most {sentinels}, for example \"quorum {}\"", sentinels / 2 + 1);
-            found.refuse_for(&[SENTINEL_PATH, "spec.sentinel.replicas"], entry.problem(reason, mend));
+            found.report_for(QUORUM, &[SENTINEL_PATH, "spec.sentinel.replicas"], entry.problem(reason, mend));
         }
     }
 }
@@ -121,7 +134,8 @@ fn duplicates(entries: &[Entry<'_>], found: &mut Findings) {
             };
             if *earlier != value {
                 let mend = mend(&entry.directive.key, entries);
-                found.refuse(
+                found.report(
+                    DUPLICATE,
                     entry.problem(format!("contradicts the entry {:?}", directive::shown(text)), mend),
                 );
             }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::api::Problem;
 
 /// Settings whose values are secrets or may hold some; messages show them without.
-const SECRETS: [&str; 11] = [
+pub(crate) const SECRETS: [&str; 11] = [
     "requirepass",
     "masterauth",
     "primaryauth",

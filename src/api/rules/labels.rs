@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use regex_lite::Regex;
 
 use super::Findings;
+use super::catalogue::{Rule, rule};
 use crate::api::Problem;
+
+const NOT_A_REGEX: &Rule = rule("label-whitelist-not-a-regex");
 
 /// The labels whose keys match one of the expressions; all of them where there are no expressions.
 pub fn propagated(
@@ -26,7 +29,7 @@ pub fn propagated(
 
 pub(super) fn check(whitelist: &[String], found: &mut Findings) {
     for problem in compile(whitelist).err().unwrap_or_default() {
-        found.refuse(problem);
+        found.report(NOT_A_REGEX, problem);
     }
 }
 

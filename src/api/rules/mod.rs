@@ -1,15 +1,22 @@
 //! The rules that a spec must keep.
 //!
-//! One module for each part of the spec. A rule reports to [`Findings`]; [`check`] runs them all and then lets pass
-//! what an update left as it was.
+//! One module for each part of the spec. What breaks a rule of the [`catalogue`] is reported to [`Findings`]; [`check`]
+//! asks them all and then lets pass what an update left as it was.
 
+pub mod catalogue;
 mod commands;
 mod config;
 pub mod directive;
+mod keys;
 pub mod labels;
 mod names;
+mod own;
+pub(crate) mod owned;
+mod pods;
 mod quantity;
 mod renames;
+mod resources;
+mod scheduling;
 mod servers;
 pub mod settings;
 mod storage;
@@ -18,6 +25,7 @@ pub(crate) mod texts;
 #[cfg(test)]
 mod tests;
 
+pub use catalogue::{CATALOGUE, Rule, Severity};
 pub(crate) use names::NAME_MAX;
 use serde_json::Value;
 pub(crate) use servers::PULL_POLICIES;
@@ -36,6 +44,10 @@ pub struct Verdict {
 /// Checks a filled spec. With `old`, only what this update changed can be refused; the rest becomes a warning.
 #[must_use]
 pub fn check(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Verdict {
+    find(name, spec, old).verdict(spec, old)
+}
+
+fn find(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Findings {
     let mut found = Findings::default();
     names::object(name, &mut found);
     names::references(spec, &mut found);
@@ -45,70 +57,55 @@ pub fn check(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpe
     renames::check(&spec.redis.custom_command_renames, &mut found);
     storage::check(&spec.redis, old.map(|old| &old.redis.storage), &mut found);
     labels::check(&spec.label_whitelist, &mut found);
-    found.verdict(spec, old)
+    pods::check(spec, &mut found);
+    found
 }
 
 /// A port as the servers can listen on it.
 pub fn port(value: i32) -> Result<u16, Problem> {
-    let problem =
-        |text: texts::Text| Problem::new("spec.redis.port", value.to_string(), text.reason, text.mend);
-    match u16::try_from(value) {
-        Ok(0) | Err(_) => Err(problem(texts::PORT)),
-        Ok(super::SENTINEL_PORT) => Err(problem(texts::PORT_OF_SENTINEL)),
-        Ok(port) => Ok(port),
-    }
+    servers::port(value).map_err(|(_, problem)| problem)
 }
 
 /// What the rules found, before it is known what of it is new.
 #[derive(Default)]
-struct Findings {
-    refusals: Vec<Refusal>,
-    warnings: Vec<Problem>,
-}
+struct Findings(Vec<Finding>);
 
-/// A problem, and the fields whose change brings it about.
-struct Refusal {
+/// A rule that is broken.
+struct Finding {
+    rule: &'static Rule,
     problem: Problem,
-    fields: Vec<&'static str>,
+    /// The fields whose change brings it about.
+    fields: Vec<String>,
 }
 
 impl Findings {
-    /// Refuses for the sake of the one field that the problem names.
-    fn refuse(&mut self, problem: Problem) {
-        self.refusals.push(Refusal { problem, fields: Vec::new() });
+    /// Reports what is wrong with the one field that the problem names.
+    fn report(&mut self, rule: &'static Rule, problem: Problem) {
+        let fields = vec![problem.path.clone()];
+        self.0.push(Finding { rule, problem, fields });
     }
 
-    /// Refuses for the sake of several fields: a change of any of them is refused.
-    fn refuse_for(&mut self, fields: &[&'static str], problem: Problem) {
-        self.refusals.push(Refusal { problem, fields: fields.to_vec() });
+    /// Reports what is wrong with several fields together: a change of any of them brings it about.
+    fn report_for(&mut self, rule: &'static Rule, fields: &[&str], problem: Problem) {
+        let fields = fields.iter().map(|&field| field.to_owned()).collect();
+        self.0.push(Finding { rule, problem, fields });
     }
 
-    fn warn(&mut self, problem: Problem) {
-        self.warnings.push(problem);
-    }
-
+    /// Refuses what is new; what an update left as it was becomes a warning.
     fn verdict(self, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Verdict {
-        let Some(old) = old else {
-            let problems = self.refusals.into_iter().map(|refusal| refusal.problem).collect();
-            return Verdict { problems, warnings: self.warnings };
-        };
         // A spec that cannot be written as JSON does not exist; as null, every field counts as unchanged.
-        let [new, old] = [spec, old].map(|spec| serde_json::to_value(spec).unwrap_or_default());
-        let (changed, unchanged): (Vec<_>, Vec<_>) =
-            self.refusals.into_iter().partition(|refusal| refusal.is_new(&new, &old));
-        let mut warnings = self.warnings;
-        warnings.extend(unchanged.into_iter().map(|refusal| refusal.problem));
-        Verdict { problems: changed.into_iter().map(|refusal| refusal.problem).collect(), warnings }
-    }
-}
-
-impl Refusal {
-    /// Whether the update from `old` to `new` changed a field that this refusal is about.
-    fn is_new(&self, new: &Value, old: &Value) -> bool {
-        if self.fields.is_empty() {
-            return changed(&self.problem.path, new, old);
+        let specs = old.map(|old| [spec, old].map(|spec| serde_json::to_value(spec).unwrap_or_default()));
+        let is_new = |finding: &Finding| {
+            specs.as_ref().is_none_or(|[new, old]| finding.fields.iter().any(|path| changed(path, new, old)))
+        };
+        let mut verdict = Verdict::default();
+        for finding in self.0 {
+            match finding.rule.severity {
+                Severity::Refuse if is_new(&finding) => verdict.problems.push(finding.problem),
+                Severity::Refuse | Severity::Warn => verdict.warnings.push(finding.problem),
+            }
         }
-        self.fields.iter().any(|path| changed(path, new, old))
+        verdict
     }
 }
 

@@ -1,7 +1,12 @@
 //! Names: of the object, and of the objects that the spec refers to.
 
+use super::catalogue::{Rule, rule};
 use super::{Findings, texts};
 use crate::api::{Problem, RedisFailoverSpec};
+
+const TOO_LONG: &Rule = rule("name-too-long");
+const WITH_DOT: &Rule = rule("name-with-dot");
+const REFERENCE: &Rule = rule("reference-not-a-name");
 
 /// Longest name of a `RedisFailover`, in characters: with the longest prefix and the endings that Kubernetes adds to
 /// pods and revisions it stays within a label of DNS.
@@ -11,12 +16,12 @@ pub(crate) const NAME_MAX: usize = 48;
 pub(super) fn object(name: &str, found: &mut Findings) {
     let path = "metadata.name";
     if name.len() > NAME_MAX {
-        found.refuse(Problem::new(path, name, texts::NAME_LONG.reason, texts::NAME_LONG.mend));
+        found.report(TOO_LONG, texts::NAME_LONG.at(path, name));
     }
     if name.is_empty() {
-        found.refuse(Problem::new(path, "", "is missing", "give the object a name"));
+        found.report(WITH_DOT, Problem::new(path, "", "is missing", "give the object a name"));
     } else if !is_label_like(name) {
-        found.refuse(Problem::new(path, name, texts::NAME_SHAPE.reason, texts::NAME_SHAPE.mend));
+        found.report(WITH_DOT, texts::NAME_SHAPE.at(path, name));
     }
 }
 
@@ -35,12 +40,9 @@ pub(super) fn references(spec: &RedisFailoverSpec, found: &mut Findings) {
     ];
     for (path, kind, name) in named {
         if let Some(name) = name.filter(|name| !name.is_empty() && !is_subdomain(name)) {
-            found.refuse(Problem::new(
-                path,
-                name,
-                format!("cannot be the name of a {kind}"),
-                "use lower case letters, digits, '-' and '.', with a letter or digit at both ends",
-            ));
+            let reason = format!("cannot be the name of a {kind}");
+            let mend = "use lower case letters, digits, '-' and '.', with a letter or digit at both ends";
+            found.report(REFERENCE, Problem::new(path, name, reason, mend));
         }
     }
 }
@@ -51,7 +53,7 @@ pub(super) fn is_label(name: &str) -> bool {
 }
 
 /// A subdomain of DNS (RFC 1123), at most 253 characters.
-fn is_subdomain(name: &str) -> bool {
+pub(super) fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label_like)
 }
 

@@ -2,9 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{Findings, commands};
+use super::catalogue::{Rule, rule};
+use super::{Findings, commands, texts};
 use crate::api::Problem;
 use crate::api::spec::CommandRename;
+
+const OF_NOTHING: &Rule = rule("rename-of-nothing");
+const ODD_CHARACTERS: &Rule = rule("rename-odd-characters");
+const SUBCOMMAND: &Rule = rule("rename-subcommand");
+const NEEDED_COMMAND: &Rule = rule("rename-needed-command");
+const UNKNOWN_COMMAND: &Rule = rule("rename-unknown-command");
+const TWICE: &Rule = rule("rename-twice");
+const TO_EXISTING: &Rule = rule("rename-to-existing-command");
 
 /// Commands that the operator, the Sentinels, the replicas or the probes call, with the reason.
 const NEEDED: [(&str, &str); 22] = [
@@ -45,7 +54,7 @@ pub(super) fn check(renames: &[CommandRename], found: &mut Findings) {
 fn from(path: &str, name: &str, seen: &mut BTreeSet<String>, found: &mut Findings) {
     let problem = |reason: String, mend: &str| Problem::new(path, name, reason, mend);
     if name.is_empty() {
-        found.refuse(problem("is missing".into(), "name the command to rename"));
+        found.report(OF_NOTHING, texts::RENAME_OF_NOTHING.at(path, name));
         return;
     }
     if !spelling(path, name, found) {
@@ -54,16 +63,16 @@ fn from(path: &str, name: &str, seen: &mut BTreeSet<String>, found: &mut Finding
     if let Some((command, _)) = name.split_once('|') {
         let reason = "is a subcommand, and servers that rename one do not start".into();
         let mend = format!("rename {command} as a whole, or leave it");
-        found.refuse(problem(reason, &mend));
+        found.report(SUBCOMMAND, problem(reason, &mend));
     } else if let Some((command, why)) = needed(name) {
         let reason = format!("cannot be renamed, because {why}");
-        found.refuse(problem(reason, &format!("leave {command} as it is")));
+        found.report(NEEDED_COMMAND, problem(reason, &format!("leave {command} as it is")));
     } else if !commands::is_known(name) {
         let reason = "is no known command, and a server that does not have it does not start".into();
-        found.warn(problem(reason, "compare it with COMMAND of your server"));
+        found.report(UNKNOWN_COMMAND, problem(reason, "compare it with COMMAND of your server"));
     }
     if !seen.insert(name.to_ascii_uppercase()) {
-        found.refuse(problem("is renamed twice".into(), "keep one of the entries"));
+        found.report(TWICE, problem("is renamed twice".into(), "keep one of the entries"));
     }
 }
 
@@ -74,7 +83,7 @@ fn to(path: &str, name: &str, seen: &mut BTreeSet<String>, found: &mut Findings)
     }
     if commands::is_taken(name) || !seen.insert(name.to_ascii_uppercase()) {
         let reason = "is the name of another command, and servers with two of a name do not start";
-        found.refuse(Problem::new(path, name, reason, "choose a new name"));
+        found.report(TO_EXISTING, Problem::new(path, name, reason, "choose a new name"));
     }
 }
 
@@ -86,8 +95,7 @@ fn needed(command: &str) -> Option<&'static (&'static str, &'static str)> {
 fn spelling(path: &str, name: &str, found: &mut Findings) -> bool {
     let is_spelled = name.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '.' | '|' | '-'));
     if !is_spelled {
-        let reason = "has a character that names of commands cannot have";
-        found.refuse(Problem::new(path, name, reason, "use letters, '_', '.', '|' and '-'"));
+        found.report(ODD_CHARACTERS, texts::RENAME_CHARACTERS.at(path, name));
     }
     is_spelled
 }

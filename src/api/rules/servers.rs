@@ -1,14 +1,27 @@
 //! Numbers of servers, ports, images and what else concerns single fields of both kinds of servers.
 
-use super::{Findings, quantity, texts};
-use crate::api::spec::{PodSpec, RedisSpec};
-use crate::api::{Problem, RedisFailoverSpec, defaults};
+use std::collections::BTreeMap;
 
-/// Tells whether a field is set.
-type IsSet = fn(&RedisFailoverSpec) -> bool;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-/// Fields of the schema whose behaviour does not exist yet, which are refused.
-const NOT_YET: [(&str, IsSet); 1] = [("spec.bootstrapNode", |spec| spec.bootstrap_node.is_some())];
+use super::catalogue::{Rule, rule};
+use super::{Findings, own, quantity, texts};
+use crate::api::spec::{ExporterSpec, PodSpec, RedisSpec};
+use crate::api::{Problem, RedisFailoverSpec, SENTINEL_PORT, defaults};
+
+const ZERO_REPLICAS: &Rule = rule("zero-replicas");
+const EVEN_SENTINELS: &Rule = rule("even-sentinels");
+const ONE_SENTINEL: &Rule = rule("one-sentinel");
+const PORT_OUT_OF_RANGE: &Rule = rule("port-out-of-range");
+const PORT_OF_SENTINEL: &Rule = rule("port-of-sentinel");
+const PORT_OF_EXPORTER: &Rule = rule("port-of-exporter");
+const HOST_NETWORK: &Rule = rule("host-network");
+const GRACE_PERIOD: &Rule = rule("termination-grace-period-zero");
+const PULL_POLICY: &Rule = rule("pull-policy");
+const NOT_AN_IMAGE: &Rule = rule("not-an-image");
+const BOOTSTRAP_NODE: &Rule = rule("bootstrap-node");
+const MAXMEMORY: &Rule = rule("maxmemory-above-limit");
+const EXPORTER_OFF: &Rule = rule("exporter-off");
 
 /// Values of `imagePullPolicy`.
 pub(crate) const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
@@ -17,60 +30,96 @@ pub(super) fn check(spec: &RedisFailoverSpec, found: &mut Findings) {
     let (redis, sentinel) = (&spec.redis, &spec.sentinel);
     replicas("spec.redis.replicas", redis.replicas, found);
     replicas("spec.sentinel.replicas", sentinel.replicas, found);
-    let sentinels = sentinel.replicas.unwrap_or(defaults::REPLICAS);
-    if sentinels > 0 && sentinels % 2 == 0 {
-        found.warn(Problem::new(
-            "spec.sentinel.replicas",
-            sentinels.to_string(),
-            format!("survives no more failures than {} would", sentinels - 1),
-            format!("choose an odd number, for example {}", sentinels + 1),
-        ));
-    }
-    if let Some(problem) = redis.port.and_then(|port| super::port(port).err()) {
-        found.refuse(problem);
-    }
+    votes(sentinel.replicas.unwrap_or(defaults::REPLICAS), found);
+    ports(redis, found);
     if let Some(seconds) = redis.termination_grace_period.filter(|seconds| *seconds < 1) {
         let path = "spec.redis.terminationGracePeriod";
-        found.refuse(Problem::new(
-            path,
-            seconds.to_string(),
-            "is below 1",
-            "give the server seconds to stop, such as 30",
-        ));
+        found.report(GRACE_PERIOD, texts::GRACE.at(path, seconds.to_string()));
     }
     pod("spec.redis", &redis.pod, found);
     pod("spec.sentinel", &sentinel.pod, found);
     memory(redis, found);
-    for (path, _) in NOT_YET.iter().filter(|(_, is_set)| is_set(spec)) {
-        found.refuse(Problem::new(*path, "", texts::NOT_YET.reason, texts::NOT_YET.mend));
+    if let Some(node) = &spec.bootstrap_node {
+        let has_host = node.host.as_ref().is_some_and(|host| !host.is_empty());
+        let text = if has_host { texts::NOT_YET } else { texts::NOT_YET_NO_HOST };
+        found.report(BOOTSTRAP_NODE, text.at("spec.bootstrapNode", ""));
     }
 }
 
 fn replicas(path: &str, replicas: Option<i32>, found: &mut Findings) {
     if let Some(number) = replicas.filter(|number| *number < 1) {
-        found.refuse(Problem::new(path, number.to_string(), texts::REPLICAS.reason, texts::REPLICAS.mend));
+        found.report(ZERO_REPLICAS, texts::REPLICAS.at(path, number.to_string()));
     }
+}
+
+fn votes(sentinels: i32, found: &mut Findings) {
+    let path = "spec.sentinel.replicas";
+    if sentinels == 1 {
+        let reason = "starts no failover when it is lost together with the master";
+        found.report(ONE_SENTINEL, Problem::new(path, "1", reason, "choose at least 3"));
+    } else if sentinels > 0 && sentinels % 2 == 0 {
+        let reason = format!("survives no more failures than {} would", sentinels - 1);
+        let mend = format!("choose an odd number, for example {}", sentinels + 1);
+        found.report(EVEN_SENTINELS, Problem::new(path, sentinels.to_string(), reason, mend));
+    }
+}
+
+/// A port as the servers can listen on it.
+pub(super) fn port(value: i32) -> Result<u16, (&'static Rule, Problem)> {
+    let problem = |text: texts::Text| text.at("spec.redis.port", value.to_string());
+    match u16::try_from(value) {
+        Ok(0) | Err(_) => Err((PORT_OUT_OF_RANGE, problem(texts::PORT))),
+        Ok(SENTINEL_PORT) => Err((PORT_OF_SENTINEL, problem(texts::PORT_OF_SENTINEL))),
+        Ok(port) => Ok(port),
+    }
+}
+
+fn ports(redis: &RedisSpec, found: &mut Findings) {
+    let Some(number) = redis.port else { return };
+    if let Err((rule, problem)) = port(number) {
+        found.report(rule, problem);
+    }
+    let exporter = &redis.pod.exporter;
+    if number == own::REDIS_METRICS_PORT && exporter.enabled && !listens_elsewhere(exporter) {
+        let path = "spec.redis.port";
+        let reason = "is the port of the exporter in the same pod";
+        let problem = Problem::new(path, number.to_string(), reason, "choose another, for example 6379");
+        found.report_for(PORT_OF_EXPORTER, &[path, "spec.redis.exporter"], problem);
+    }
+}
+
+/// Whether the user gave the exporter another address.
+fn listens_elsewhere(exporter: &ExporterSpec) -> bool {
+    exporter.args.iter().any(|word| word.contains("web.listen-address"))
+        || exporter.env.iter().any(|variable| variable.name == "REDIS_EXPORTER_WEB_LISTEN_ADDRESS")
 }
 
 fn pod(part: &str, pod: &PodSpec, found: &mut Findings) {
     image(part, pod.image.as_deref(), found);
     pull_policy(part, pod.image_pull_policy.as_deref(), found);
-    if pod.exporter.enabled {
-        let exporter = format!("{part}.exporter");
-        image(&exporter, pod.exporter.image.as_deref(), found);
-        pull_policy(&exporter, pod.exporter.image_pull_policy.as_deref(), found);
-    }
+    exporter(&format!("{part}.exporter"), &pod.exporter, found);
     if pod.host_network {
         let reason = "two pods on one node would want the same port";
         let mend = "keep at least as many nodes as pods, and one such RedisFailover to a port";
-        found.warn(Problem::new(format!("{part}.hostNetwork"), "true", reason, mend));
+        found.report(HOST_NETWORK, Problem::new(format!("{part}.hostNetwork"), "true", reason, mend));
+    }
+}
+
+fn exporter(path: &str, exporter: &ExporterSpec, found: &mut Findings) {
+    if exporter.enabled {
+        image(path, exporter.image.as_deref(), found);
+        pull_policy(path, exporter.image_pull_policy.as_deref(), found);
+    } else if *exporter != ExporterSpec::default() {
+        let reason = "has no effect while the exporter is not enabled";
+        found.report(EXPORTER_OFF, Problem::new(path, "", reason, "add enabled: true, or remove it"));
     }
 }
 
 fn image(part: &str, image: Option<&str>, found: &mut Findings) {
     if let Some(image) = image.filter(|image| image.is_empty() || image.contains(char::is_whitespace)) {
         let mend = "write a whole reference such as redis:7.2-alpine, or leave the field out";
-        found.refuse(Problem::new(format!("{part}.image"), image, "is not a reference of an image", mend));
+        let path = format!("{part}.image");
+        found.report(NOT_AN_IMAGE, Problem::new(path, image, "is not a reference of an image", mend));
     }
 }
 
@@ -78,29 +127,33 @@ fn pull_policy(part: &str, policy: Option<&str>, found: &mut Findings) {
     if let Some(policy) = policy.filter(|policy| !PULL_POLICIES.contains(policy)) {
         let path = format!("{part}.imagePullPolicy");
         let mend = format!("choose one of {}", PULL_POLICIES.join(", "));
-        found.refuse(Problem::new(path, policy, "is not a pull policy", mend));
+        found.report(PULL_POLICY, Problem::new(path, policy, "is not a pull policy", mend));
     }
 }
 
-/// Replication, copies for saving and fragmentation need memory above `maxmemory`.
+/// Replication, copies for saving and fragmentation need memory above `maxmemory`. Where there is no limit, the
+/// request is what the node keeps for the server.
 fn memory(redis: &RedisSpec, found: &mut Findings) {
-    let limits = redis.pod.resources.as_ref().and_then(|resources| resources.limits.as_ref());
-    let Some(limit) = limits.and_then(|limits| limits.get("memory")) else {
-        return;
+    let Some(resources) = &redis.pod.resources else { return };
+    let of = |amounts: &Option<BTreeMap<String, Quantity>>| {
+        let amount = amounts.as_ref()?.get("memory")?.0.clone();
+        Some((quantity::kubernetes(&amount)?, amount))
     };
-    let Some(limit_bytes) = quantity::kubernetes(&limit.0) else {
-        return;
+    let (kind, (bytes, amount)) = match (of(&resources.limits), of(&resources.requests)) {
+        (Some(limit), _) => ("limit", limit),
+        (None, Some(request)) => ("request", request),
+        (None, None) => return,
     };
     for (index, entry) in redis.custom_config.iter().enumerate() {
         let path = format!("spec.redis.customConfig[{index}]");
         let Ok(directive) = super::directive::parse(entry, &path) else {
             continue;
         };
-        let bytes = quantity::redis_memory(&directive.value).unwrap_or_default();
-        if directive.key == "maxmemory" && bytes >= limit_bytes {
-            let reason = format!("leaves no room below the memory limit of {}", limit.0);
-            let mend = "choose about three quarters of spec.redis.resources.limits.memory";
-            found.warn(Problem::new(path, entry, reason, mend));
+        let maxmemory = quantity::redis_memory(&directive.value).unwrap_or_default();
+        if directive.key == "maxmemory" && maxmemory >= bytes {
+            let reason = format!("leaves no room below the memory {kind} of {amount}");
+            let mend = format!("choose about three quarters of spec.redis.resources.{kind}s.memory");
+            found.report(MAXMEMORY, Problem::new(path, entry, reason, mend));
         }
     }
 }

@@ -7,7 +7,10 @@ use super::*;
 use crate::api::defaults::{self, Images};
 use crate::api::parse;
 
+mod catalogue;
 mod configs;
+mod pods;
+mod ratcheting;
 mod updates;
 
 fn spec(mut raw: Value) -> RedisFailoverSpec {
@@ -105,7 +108,8 @@ fn references_must_be_names() {
 
 #[test]
 fn replicas_are_at_least_one() {
-    accepts(json!({"redis": {"replicas": 2}, "sentinel": {"replicas": 1}}));
+    accepts(json!({"redis": {"replicas": 2}}));
+    warns(json!({"sentinel": {"replicas": 1}}), "spec.sentinel.replicas", "starts no failover");
     for number in [0, -1] {
         refuses(
             json!({"redis": {"replicas": number}}),
@@ -130,6 +134,15 @@ fn ports_are_in_range_and_not_sentinels() {
         );
     }
     refuses(json!({"redis": {"port": 26379}}), "spec.redis.port", "\"26379\": is the port of Sentinel");
+    let exporter = |own: Value| {
+        let mut exporter = json!({"enabled": true});
+        exporter.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        json!({"redis": {"port": 9121, "exporter": exporter}})
+    };
+    accepts(json!({"redis": {"port": 9121}}));
+    refuses(exporter(json!({})), "spec.redis.port", "is the port of the exporter in the same pod");
+    accepts(exporter(json!({"args": ["--web.listen-address=:9122"]})));
+    accepts(exporter(json!({"env": [{"name": "REDIS_EXPORTER_WEB_LISTEN_ADDRESS", "value": ":9122"}]})));
 }
 
 #[test]
@@ -154,15 +167,24 @@ fn single_fields() {
         "spec.sentinel.exporter.imagePullPolicy",
         "pull policy",
     );
-    accepts(json!({"sentinel": {"exporter": {"enabled": false, "image": ""}}}));
+    warns(
+        json!({"sentinel": {"exporter": {"enabled": false, "image": ""}}}),
+        "spec.sentinel.exporter",
+        "no effect",
+    );
     warns(json!({"redis": {"hostNetwork": true}}), "spec.redis.hostNetwork", "want the same port");
 }
 
 #[test]
 fn the_bootstrap_node_is_not_supported_yet() {
-    for node in [json!({}), json!({"host": "10.0.0.1", "port": "6379"})] {
-        let problems = created(json!({"bootstrapNode": node})).problems;
-        assert_eq!(texts(&problems), ["spec.bootstrapNode: is not supported yet; remove it"]);
+    let problems = created(json!({"bootstrapNode": {"host": "10.0.0.1", "port": "6379"}})).problems;
+    assert_eq!(texts(&problems), ["spec.bootstrapNode: is not supported yet; remove it"]);
+    for node in [json!({}), json!({"host": "", "port": "6379"})] {
+        refuses(
+            json!({"bootstrapNode": node}),
+            "spec.bootstrapNode",
+            "has no host, and is not supported yet",
+        );
     }
 }
 
@@ -173,7 +195,10 @@ fn label_expressions_must_compile() {
 }
 
 fn claim(size: Value) -> Value {
-    json!({"metadata": {"name": "data"}, "spec": {"resources": {"requests": {"storage": size}}}})
+    json!({
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}},
+    })
 }
 
 const CLAIM: &str = "spec.redis.storage.persistentVolumeClaim";
@@ -188,7 +213,14 @@ fn storage_is_one_place_with_a_size() {
         "remove one of the two",
     );
     let size = format!("{CLAIM}.spec.resources.requests.storage");
-    refuses(json!({"redis": {"storage": {"persistentVolumeClaim": {}}}}), &size, "a claim needs a size");
+    let of = |spec: Value| json!({"redis": {"storage": {"persistentVolumeClaim": {"spec": spec}}}});
+    refuses(of(json!({"accessModes": ["ReadWriteOnce"]})), &size, "a claim needs a size");
+    let modes = format!("{CLAIM}.spec.accessModes");
+    refuses(
+        of(json!({"resources": {"requests": {"storage": "1Gi"}}})),
+        &modes,
+        "says how its volume is used",
+    );
     for bad in ["0", "big", "-1Gi"] {
         refuses(
             json!({"redis": {"storage": {"persistentVolumeClaim": claim(json!(bad))}}}),
@@ -209,11 +241,16 @@ fn storage_is_one_place_with_a_size() {
 #[test]
 fn one_server_without_a_volume_warns() {
     warns(json!({"redis": {"replicas": 1}}), "spec.redis.replicas", "every update loses all of it");
+    let keep = json!({"redis": {"storage": {"keepAfterDeletion": true}}});
+    warns(keep, "spec.redis.storage.keepAfterDeletion", "no persistentVolumeClaim to keep");
 }
 
 #[test]
 fn maxmemory_below_the_limit() {
     let redis = |entry: &str, limit: Value| json!({"redis": {"customConfig": [entry], "resources": {"limits": {"memory": limit}}}});
+    let request = json!({"requests": {"memory": "1Gi"}});
+    let requested = json!({"redis": {"customConfig": ["maxmemory 1gb"], "resources": request}});
+    warns(requested, "spec.redis.customConfig[0]", "memory request of 1Gi");
     accepts(redis("maxmemory 750mb", json!("1Gi")));
     accepts(redis("maxmemory 0", json!("1Gi")));
     accepts(json!({"redis": {"customConfig": ["maxmemory 9gb"]}}));

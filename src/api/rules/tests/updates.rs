@@ -66,7 +66,7 @@ fn the_claims_name_stays() {
         with_claim(claim(json!("1Gi"))),
         with_claim(other),
         path,
-        "the data lives in claims named \"data\"",
+        "the data lives in claims of the old name",
     );
 }
 
@@ -102,7 +102,8 @@ fn a_rule_on_two_fields_refuses_a_change_of_either() {
     );
     let quorum = |sentinels: i32| json!({"sentinel": {"replicas": sentinels, "customConfig": ["quorum 3"]}});
     update_refused(quorum(3), quorum(1), "spec.sentinel.customConfig[0]", "more votes than the 1 Sentinels");
-    let missing = with_claim(json!({"metadata": {"name": "data"}}));
+    let missing =
+        with_claim(json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}));
     let size = "spec.redis.storage.persistentVolumeClaim.spec.resources.requests.storage";
     update_refused(with_claim(claim(json!("1Gi"))), missing.clone(), size, "a claim needs a size");
     assert_eq!(updated(missing.clone(), missing).problems, []);
