@@ -91,7 +91,7 @@ fn judge(file: &str, object: &Value, images: &Images, report: &mut Report) {
         let note = format!("{file}: skipped a {kind} of {api_version}; only a {KIND} of {ours} is checked");
         return report.lines.push(note);
     }
-    let judged = admission::judge(object, None, images);
+    let judged = admission::judge(object, None, images, &crate::surroundings::View::default());
     match admission::refusal(&judged.name, &judged.problems) {
         Some(text) => report.refuse(format!("{file}: {text}")),
         None => report.lines.push(format!("{file}: {KIND} {:?} is valid", judged.name)),

@@ -111,6 +111,11 @@ impl Server {
 
     /// Runs kubectl with `input`; its standard output, or its standard error where it fails.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        self.run_kubectl(arguments, input).map(|[output, _]| output)
+    }
+
+    /// The same, with the standard error where it succeeds: output and error.
+    pub(crate) fn run_kubectl(&self, arguments: &[&str], input: &str) -> Result<[String; 2], String> {
         let mut child = Command::new(self.binaries.join("kubectl"))
             .env("KUBECONFIG", self.folder.join("kubeconfig"))
             .args(arguments)
@@ -121,11 +126,8 @@ impl Server {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        if output.status.success() {
-            Ok(String::from_utf8(output.stdout).unwrap())
-        } else {
-            Err(String::from_utf8(output.stderr).unwrap())
-        }
+        let [out, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        if output.status.success() { Ok([out, error]) } else { Err(error) }
     }
 
     /// Requests of one impersonated user that ended, in their order.
