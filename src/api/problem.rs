@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
+
 /// Characters of a value that a message shows at most.
 const SHOWN_CHARS: usize = 64;
 
 /// What is wrong with one field, in the words that `kubectl` shows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
     /// Path of the field, as `spec.redis.customConfig[2]`.
     pub path: String,

@@ -71,7 +71,7 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Self { binaries, folder, url: format!("https://127.0.0.1:{api}"), _script: script };
-        fs::write(server.folder.join("kubeconfig"), server.kubeconfig()).unwrap();
+        fs::write(server.kubeconfig_path(), server.kubeconfig()).unwrap();
         server
     }
 
@@ -117,7 +117,7 @@ impl Server {
     /// The same, with the standard error where it succeeds: output and error.
     pub(crate) fn run_kubectl(&self, arguments: &[&str], input: &str) -> Result<[String; 2], String> {
         let mut child = Command::new(self.binaries.join("kubectl"))
-            .env("KUBECONFIG", self.folder.join("kubeconfig"))
+            .env("KUBECONFIG", self.kubeconfig_path())
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -137,6 +137,11 @@ impl Server {
             .filter_map(|line| serde_json::from_str::<Value>(line).ok()) // The last line may be half written.
             .filter(|event| event["impersonatedUser"]["username"] == user)
             .collect()
+    }
+
+    /// The file with which a process of its own reaches this server as the administrator.
+    pub(crate) fn kubeconfig_path(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
     }
 
     fn kubeconfig(&self) -> String {
