@@ -123,7 +123,7 @@ pub fn judge(object: &Value, old: Option<&Value>, images: &Images, view: &View) 
     let old = old_spec.map(|old| parse::spec(&old).unwrap_or_else(|_| RedisFailoverSpec::default()));
     let rules::Verdict { mut problems, mut warnings } = rules::check(&name, &typed, old.as_ref());
     let namespace = metadata(object, "namespace");
-    let asked = Asked { namespace, name: &name, spec: &typed, old: old.as_ref() };
+    let asked = Asked { namespace, name: metadata(object, "name"), spec: &typed, old: old.as_ref() };
     let around = surroundings::check(&asked, view);
     problems.extend(around.problems);
     warnings.extend(around.warnings);
