@@ -260,6 +260,16 @@ mod tests {
     }
 
     #[test]
+    fn validate_takes_files_folders_and_standard_input() {
+        let words = ["redis-operator", "validate", "-o", "json", "-quiet", "--strict", "folder", "-"];
+        let cli = Cli::try_parse_from(two_dashes(words.map(OsString::from).into_iter())).unwrap();
+        let Some(Command::Validate(settings)) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(settings.files, ["folder", "-"].map(PathBuf::from));
+        assert_eq!(settings.output, Output::Json);
+        assert!(settings.strict && settings.quiet);
+    }
+
+    #[test]
     fn bad_values_are_refused() {
         for line in [
             "--supported-namespaces-regex=(",
