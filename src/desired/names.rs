@@ -129,7 +129,7 @@ mod tests {
     fn rivals_are_those_whose_children_meet_and_know_it_of_each_other() {
         let names = |name| rivals(name).into_iter().map(|rival| rival.name).collect::<Vec<_>>();
         assert_eq!(names("x"), ["custom-x", "readiness-x", "s-x"]);
-        assert_eq!(names("s-x"), ["custom-s-x", "readiness-s-x", "x", "s-s-x"]);
+        assert_eq!(names("s-x"), ["x", "custom-s-x", "readiness-s-x", "s-s-x"]);
         for name in ["x", "s-x", "readiness-custom-x", "s", "s-", "auth-x"] {
             for rival in rivals(name) {
                 let shared = (rival.kind, rival.child.clone());
