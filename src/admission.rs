@@ -6,6 +6,8 @@ use webhook::{Admit, Operation, Request, Verdict};
 
 use crate::api::defaults::{self, Images};
 use crate::api::{KIND, Problem, RedisFailoverSpec, parse, rules};
+use crate::surroundings::watch::Surroundings;
+use crate::surroundings::{self, Asked, View};
 
 #[cfg(test)]
 mod tests;
@@ -14,13 +16,14 @@ mod tests;
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
     images: Images,
+    surroundings: Surroundings,
 }
 
 impl Admission {
-    /// Answers with these images for specs that name none.
+    /// Answers with these images for specs that name none, and with what is known of other objects.
     #[must_use]
-    pub fn new(images: Images) -> Self {
-        Self { images }
+    pub fn new(images: Images, surroundings: Surroundings) -> Self {
+        Self { images, surroundings }
     }
 }
 
@@ -33,7 +36,7 @@ impl Admit for Admission {
             return Verdict::allow();
         };
         let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
-        let judged = judge(object, old, &self.images);
+        let judged = self.surroundings.read(|view| judge(object, old, &self.images, view));
         match refusal(&judged.name, &judged.problems) {
             Some(text) => Verdict::deny(text),
             None => Verdict::allow().with_patch(patch(object, &self.images)),
@@ -45,7 +48,7 @@ impl Admit for Admission {
             return Verdict::allow();
         };
         let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
-        let judged = judge(object, old, &self.images);
+        let judged = self.surroundings.read(|view| judge(object, old, &self.images, view));
         let verdict = match refusal(&judged.name, &judged.problems) {
             Some(text) => Verdict::deny(text),
             None => Verdict::allow(),
@@ -82,12 +85,12 @@ pub struct Judged {
     pub warnings: Vec<Problem>,
 }
 
-/// Judges an object as it would be stored, against the one that is stored.
+/// Judges an object as it would be stored, against the one that is stored and the others that are around it.
 ///
 /// An object that is being deleted, and an update that leaves the spec as it was, always pass: finalizers, labels
 /// and annotations are never held up.
 #[must_use]
-pub fn judge(object: &Value, old: Option<&Value>, images: &Images) -> Judged {
+pub fn judge(object: &Value, old: Option<&Value>, images: &Images, view: &View) -> Judged {
     let name = name(object);
     let old_spec = old.map(|old| old.get("spec").cloned().unwrap_or_default());
     let mut spec = object.get("spec").cloned().unwrap_or_default();
@@ -110,6 +113,11 @@ pub fn judge(object: &Value, old: Option<&Value>, images: &Images) -> Judged {
     // A stored spec that cannot be read excuses nothing: against an empty one, all fields count as changed.
     let old = old_spec.map(|old| parse::spec(&old).unwrap_or_else(|_| RedisFailoverSpec::default()));
     let rules::Verdict { mut problems, mut warnings } = rules::check(&name, &typed, old.as_ref());
+    let namespace = metadata(object, "namespace");
+    let asked = Asked { namespace, name: metadata(object, "name"), spec: &typed, old: old.as_ref() };
+    let around = surroundings::check(&asked, view);
+    problems.extend(around.problems);
+    warnings.extend(around.warnings);
     problems.sort();
     warnings.sort();
     Judged { name, problems, warnings }
@@ -130,12 +138,17 @@ pub fn refusal(name: &str, problems: &[Problem]) -> Option<String> {
 
 /// The name; before Kubernetes has made one from `generateName`, one of the same length.
 fn name(object: &Value) -> String {
-    let field = |key| object.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
-    match (field("name").unwrap_or_default(), field("generateName").unwrap_or_default()) {
+    match (metadata(object, "name"), metadata(object, "generateName")) {
         ("", "") => String::new(),
         ("", prefix) => format!("{prefix}xxxxx"),
         (name, _) => name.to_owned(),
     }
+}
+
+/// A text in the metadata; empty where there is none.
+pub(crate) fn metadata<'a>(object: &'a Value, key: &str) -> &'a str {
+    let field = object.get("metadata").and_then(|metadata| metadata.get(key));
+    field.and_then(Value::as_str).unwrap_or_default()
 }
 
 fn is_deleted(object: &Value) -> bool {

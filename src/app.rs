@@ -23,6 +23,7 @@ use crate::controller;
 use crate::leader::{self, Elector};
 use crate::metrics::Metrics;
 use crate::ready::{self, Readiness};
+use crate::surroundings::{self, watch::Surroundings};
 
 /// Pause between two tries to reach the own webhook.
 const DIAL_AGAIN: Duration = Duration::from_millis(200);
@@ -148,7 +149,9 @@ async fn webhook(
 
     let counting = Arc::clone(metrics);
     let observe = Arc::new(move |o: &webhook::Outcome| counting.admitted(o.path, o.verdict, o.duration));
-    let router = webhook::router(Arc::new(Admission::new(settings.images())), observe);
+    let around = Surroundings::default();
+    parts.spawn(surroundings::watch::run(client.clone(), around.clone(), stop.clone()));
+    let router = webhook::router(Arc::new(Admission::new(settings.images(), around)), observe);
     let listener = ready::bind(settings.webhook_listen_address).await?;
     let resolver = Arc::clone(&slot);
     let server_stop = webhook::Stop::new(stop.clone());

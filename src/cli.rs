@@ -28,12 +28,59 @@ pub enum Command {
     Run(Box<Settings>),
     /// Print the CustomResourceDefinition.
     Crd,
-    /// Judge manifests as the webhook would; exit code 1 if one is refused.
-    Validate {
-        /// Files with one or more YAML or JSON documents; `-` is standard input.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Judge manifests as the webhook would, without a cluster.
+    #[command(after_long_help = VALIDATE_HELP)]
+    Validate(Validate),
+}
+
+const VALIDATE_HELP: &str = "\
+Exit code 0: nothing is refused. 1: something is refused, or warned of with --strict. 2: something could not be read, \
+or the command line is wrong.
+
+As JSON, each object is one of `results`; a file that cannot be read is one with `document` 0:
+
+    {
+      \"results\": [{
+        \"file\": \"redis.yaml\", \"document\": 1, \"line\": 2,
+        \"apiVersion\": \"storage.spotahome.com/v1\", \"kind\": \"RedisFailover\", \"namespace\": \"\", \"name\": \"x\",
+        \"verdict\": \"valid | refused | skipped | unreadable\",
+        \"problems\": [{\"path\": \"spec.redis.port\", \"value\": \"0\", \"reason\": \"is not a port\", \"mend\": \"…\"}],
+        \"warnings\": []
+      }],
+      \"summary\": {
+        \"files\": 1, \"valid\": 0, \"refused\": 1, \"skipped\": 0, \"unreadable\": 0, \"warnings\": 0,
+        \"notChecked\": [\"…\"]
+      }
+    }
+
+What only a cluster knows is not checked: whether Secrets and ConfigMaps that a spec refers to exist, names that are \
+taken there, and what an update may not change. Names of the RedisFailovers in one run are checked against each other.";
+
+/// Settings of `validate`.
+#[derive(Clone, Debug, Args)]
+pub struct Validate {
+    /// Files with YAML or JSON documents, folders with such files (.yaml, .yml, .json) at any depth, or `-` for standard
+    /// input.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// How the verdicts are printed (also `-o`).
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// Fail for warnings too.
+    #[arg(long)]
+    pub strict: bool,
+    /// Leave out what is valid without a warning, and what is skipped.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// How verdicts are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// How log lines look.
@@ -210,6 +257,16 @@ mod tests {
             assert_eq!(process, std::process::id().to_string(), "{identity}");
             assert!(!host.is_empty(), "{identity}");
         }
+    }
+
+    #[test]
+    fn validate_takes_files_folders_and_standard_input() {
+        let words = ["redis-operator", "validate", "-o", "json", "-quiet", "--strict", "folder", "-"];
+        let cli = Cli::try_parse_from(two_dashes(words.map(OsString::from).into_iter())).unwrap();
+        let Some(Command::Validate(settings)) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(settings.files, ["folder", "-"].map(PathBuf::from));
+        assert_eq!(settings.output, Output::Json);
+        assert!(settings.strict && settings.quiet);
     }
 
     #[test]

@@ -22,4 +22,5 @@ pub mod ready;
 pub mod redis;
 pub mod secret;
 pub mod status;
+pub mod surroundings;
 pub mod telemetry;

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
             print(&api::schema::yaml());
             ExitCode::SUCCESS
         }
-        Some(Command::Validate { files }) => offline::main(&files),
+        Some(Command::Validate(settings)) => offline::main(&settings),
         Some(Command::Run(settings)) => run(*settings),
         None => run(cli.run),
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use redis_operator::api::defaults::Images;
+use redis_operator::offline::files::Source;
 use redis_operator::{offline, status};
 use regex_lite::Regex;
 
@@ -86,9 +87,11 @@ fn refusals_are_shown_as_they_are() {
     let readme = words(&read("README.md"));
     for name in ["redis-owned-option", "name-too-long"] {
         let file = format!("example/redisfailover/bad/{name}.yaml");
-        let report = offline::validate(&file, &read(&file), &Images::default());
-        let refusal = report.lines.first().expect("a refusal");
-        let refusal = refusal.strip_prefix(&format!("{file}: ")).expect("the file first");
+        let source = Source { file: file.clone(), text: Ok(read(&file)) };
+        let text = offline::validate(&[source], &Images::default()).text(false);
+        let refusal = text.lines().next().expect("a refusal");
+        let (place, refusal) = refusal.split_once(": ").expect("the place first");
+        assert_eq!(place, format!("{file}:2"));
         assert!(readme.contains(&words(refusal)), "the README does not show: {refusal}");
     }
 }

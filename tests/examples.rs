@@ -6,12 +6,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use redis_operator::admission::{self, Admission};
 use redis_operator::api::defaults::{self, Images};
-use redis_operator::api::{Identity, KIND, Valid, parse, schema};
+use redis_operator::api::{GROUP, Identity, KIND, VERSION, Valid, parse, schema};
 use redis_operator::desired::{self, ChildKind};
-use redis_operator::offline::{self, Report};
+use redis_operator::offline::files::Source;
+use redis_operator::offline::{self, report::Report};
 use redis_operator::secret::Password;
-use serde_json::Value;
+use serde_json::{Value, json};
+use webhook::{Admit, Request, Verdict};
 
 const GOOD: &str = "example/redisfailover";
 const BAD: &str = "example/redisfailover/bad";
@@ -63,7 +66,23 @@ impl Example {
     }
 
     fn validate(&self) -> Report {
-        offline::validate(&self.file, &self.text, &Images::default())
+        let source = Source { file: self.file.clone(), text: Ok(self.text.clone()) };
+        offline::validate(&[source], &Images::default())
+    }
+
+    /// The webhook's answer to its creation: the refusal, or none, and the warnings.
+    fn admit(&self) -> (Option<String>, Vec<String>) {
+        let admission = Admission::default();
+        let mut object = self.redis_failover();
+        let patch = match admission.mutate(&creation(&object)) {
+            Verdict::Deny { message, warnings, .. } => return (Some(message), warnings),
+            Verdict::Allow { patch, .. } => patch.unwrap_or_default(),
+        };
+        json_patch::patch(&mut object, &patch).unwrap();
+        match admission.validate(&creation(&object)) {
+            Verdict::Deny { message, warnings, .. } => (Some(message), warnings),
+            Verdict::Allow { warnings, .. } => (None, warnings),
+        }
     }
 
     /// What the first line says of the refusal.
@@ -73,6 +92,13 @@ impl Example {
         assert!(!promise.is_empty(), "{}: begins with {line:?}, not with \"# refused: TEXT\"", self.file);
         promise
     }
+}
+
+/// The request that the API server sends for the creation of an object.
+fn creation(object: &Value) -> Request {
+    let group_version_kind = json!({"group": GROUP, "version": VERSION, "kind": KIND});
+    let request = json!({"uid": "1", "kind": group_version_kind, "operation": "CREATE", "object": object});
+    serde_json::from_value(request).unwrap()
 }
 
 fn examples(folder: &str) -> Vec<Example> {
@@ -122,8 +148,8 @@ fn no_example_has_an_unknown_field() {
 fn good_examples_are_accepted_without_a_warning() {
     for example in examples(GOOD) {
         let report = example.validate();
-        let said = report.lines.join("\n");
-        assert!(!report.refused && !said.contains("warning"), "{said}");
+        let said = report.text(false);
+        assert_eq!(report.exit_code(true), 0, "{said}");
         assert!(said.contains("is valid"), "{said}");
     }
 }
@@ -135,12 +161,25 @@ fn bad_examples_are_refused_as_they_say() {
         .iter()
         .filter_map(|example| {
             let (report, promise) = (example.validate(), example.promise());
-            let said = report.lines.join("\n");
-            let kept = report.refused && said.contains(promise) && !said.contains(" problems:");
+            let said = report.text(false);
+            let kept = report.exit_code(false) == 1 && said.contains(promise) && !said.contains(" problems:");
             (!kept).then(|| format!("{} promises {promise:?}, but:\n{said}", example.file))
         })
         .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn a_file_gets_the_verdict_of_the_webhook() {
+    for example in examples(GOOD).iter().chain(&examples(BAD)) {
+        let (refusal, warnings) = example.admit();
+        let results = example.validate().results;
+        let ours: Vec<_> = results.iter().filter(|entry| entry.kind == KIND).collect();
+        let [offline] = ours[..] else { panic!("{}: {ours:?}", example.file) };
+        assert_eq!(admission::refusal(&offline.name, &offline.problems), refusal, "{}", example.file);
+        let said: Vec<_> = offline.warnings.iter().map(Problem::warning).collect();
+        assert_eq!(said, warnings, "{}", example.file);
+    }
 }
 
 #[test]

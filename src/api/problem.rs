@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
+
 /// Characters of a value that a message shows at most.
 const SHOWN_CHARS: usize = 64;
 /// Characters of a warning at most: the API server may cut what is longer.
 pub(crate) const WARNING_CHARS: usize = 256;
 
 /// What is wrong with one field, in the words that `kubectl` shows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
     /// Path of the field, as `spec.redis.customConfig[2]`.
     pub path: String,

@@ -2,6 +2,8 @@
 
 mod cel;
 
+use std::sync::LazyLock;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceSubresourceScale, JSON,
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -84,7 +86,8 @@ pub fn yaml() -> String {
 /// Paths of the fields of an object's spec that the schema does not know; Kubernetes drops them.
 #[must_use]
 pub fn unknown_fields(object: &Value) -> Vec<String> {
-    let mut crd = crd();
+    static CRD: LazyLock<CustomResourceDefinition> = LazyLock::new(crd); // Made once, for files with many objects.
+    let mut crd = CRD.clone();
     let version = crd.spec.versions.first_mut().and_then(|version| version.schema.as_mut());
     let spec =
         version.and_then(|schema| schema.open_api_v3_schema.as_mut()).and_then(|root| at(root, "spec"));

@@ -75,6 +75,31 @@ pub fn all(name: &str) -> Vec<(ChildKind, String)> {
     ]
 }
 
+/// Another `RedisFailover` that would want a child of this one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rival {
+    /// Name of the other `RedisFailover`.
+    pub name: String,
+    /// Kind of the child that both want.
+    pub kind: ChildKind,
+    /// Name of that child.
+    pub child: String,
+}
+
+/// All names with which a `RedisFailover` of this name cannot share a namespace, whether such objects exist or not.
+#[must_use]
+pub fn rivals(name: &str) -> Vec<Rival> {
+    let prefixes = all(""); // Every child is called by a prefix and the name.
+    let mut rivals = Vec::new();
+    for (kind, child) in all(name) {
+        let of_kind = prefixes.iter().filter(|(other, _)| *other == kind);
+        let others = of_kind.filter_map(|(_, prefix)| child.strip_prefix(prefix.as_str()));
+        let others = others.filter(|other| !other.is_empty() && *other != name);
+        rivals.extend(others.map(|other| Rival { name: other.to_owned(), kind, child: child.clone() }));
+    }
+    rivals
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +123,20 @@ mod tests {
         assert!(!meet("x", "y"));
         assert!(!meet("x", "m-x"));
         assert!(!meet("x", "auth-x"), "a Secret and a ConfigMap of one name do not collide");
+    }
+
+    #[test]
+    fn rivals_are_those_whose_children_meet_and_know_it_of_each_other() {
+        let names = |name| rivals(name).into_iter().map(|rival| rival.name).collect::<Vec<_>>();
+        assert_eq!(names("x"), ["custom-x", "readiness-x", "s-x"]);
+        assert_eq!(names("s-x"), ["x", "custom-s-x", "readiness-s-x", "s-s-x"]);
+        for name in ["x", "s-x", "readiness-custom-x", "s", "s-", "auth-x"] {
+            for rival in rivals(name) {
+                let shared = (rival.kind, rival.child.clone());
+                assert!(all(name).contains(&shared) && all(&rival.name).contains(&shared), "{rival:?}");
+                assert!(rivals(&rival.name).iter().any(|back| back.name == name), "{name} {rival:?}");
+            }
+        }
     }
 
     #[test]

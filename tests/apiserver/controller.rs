@@ -14,6 +14,7 @@ use redis_operator::api::status::Phase;
 use redis_operator::controller::{self, Options};
 use redis_operator::desired::names;
 use redis_operator::metrics::Metrics;
+use redis_operator::surroundings::View;
 use regex_lite::Regex;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -127,7 +128,7 @@ async fn an_invalid_spec_gets_the_webhooks_text_and_changes_no_child() {
     let object = stage.merge("x", bad).await.unwrap();
     let status = operator.status("x", |status| is(status, "SpecValid", "False")).await;
     assert_eq!((status.phase, status.observed_generation), (Some(Phase::Invalid), Some(2)));
-    let judged = judge(&serde_json::to_value(&object).unwrap(), None, &Images::default());
+    let judged = judge(&serde_json::to_value(&object).unwrap(), None, &Images::default(), &View::default());
     let webhook = refusal("x", &judged.problems).unwrap();
     let text = &condition(&status, "SpecValid").unwrap().message;
     assert!(webhook.ends_with(&format!(": {text}")), "webhook: {webhook}\ncondition: {text}");

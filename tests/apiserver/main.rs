@@ -25,4 +25,6 @@ mod server;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod surroundings;
+#[cfg(test)]
 mod webhook;

@@ -71,7 +71,7 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Self { binaries, folder, url: format!("https://127.0.0.1:{api}"), _script: script };
-        fs::write(server.folder.join("kubeconfig"), server.kubeconfig()).unwrap();
+        fs::write(server.kubeconfig_path(), server.kubeconfig()).unwrap();
         server
     }
 
@@ -111,8 +111,13 @@ impl Server {
 
     /// Runs kubectl with `input`; its standard output, or its standard error where it fails.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        self.run_kubectl(arguments, input).map(|[output, _]| output)
+    }
+
+    /// The same, with the standard error where it succeeds: output and error.
+    pub(crate) fn run_kubectl(&self, arguments: &[&str], input: &str) -> Result<[String; 2], String> {
         let mut child = Command::new(self.binaries.join("kubectl"))
-            .env("KUBECONFIG", self.folder.join("kubeconfig"))
+            .env("KUBECONFIG", self.kubeconfig_path())
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -121,11 +126,8 @@ impl Server {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        if output.status.success() {
-            Ok(String::from_utf8(output.stdout).unwrap())
-        } else {
-            Err(String::from_utf8(output.stderr).unwrap())
-        }
+        let [out, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        if output.status.success() { Ok([out, error]) } else { Err(error) }
     }
 
     /// Requests of one impersonated user that ended, in their order.
@@ -135,6 +137,11 @@ impl Server {
             .filter_map(|line| serde_json::from_str::<Value>(line).ok()) // The last line may be half written.
             .filter(|event| event["impersonatedUser"]["username"] == user)
             .collect()
+    }
+
+    /// The file with which a process of its own reaches this server as the administrator.
+    pub(crate) fn kubeconfig_path(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
     }
 
     fn kubeconfig(&self) -> String {

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use redis_operator::admission::Admission;
 use redis_operator::api::defaults::Images;
+use redis_operator::surroundings::watch::{self, Surroundings};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -35,10 +36,13 @@ impl Webhook {
         }
         let slot = Slot::new();
         let (keeper, _) = Keeper::new(release.client.clone(), options(stage, release), Arc::clone(&slot));
-        let router = webhook::router(Arc::new(Admission::new(Images::default())), Arc::new(|_| {}));
+        let around = Surroundings::default();
+        let router =
+            webhook::router(Arc::new(Admission::new(Images::default(), around.clone())), Arc::new(|_| {}));
         let stop = Stop::new(CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper.run(CancellationToken::new()));
+        tasks.spawn(watch::run(release.client.clone(), around, CancellationToken::new()));
         tasks.spawn(webhook::serve(listener, slot, router, stop, Limits::default()));
         eventually("the API server asks the webhook", async || {
             match try_create(stage, "probe", json!({"redis": {"customConfig": ["no-value"]}})).await {

@@ -35,6 +35,9 @@ pub(crate) fn command_line() -> String {
             let text = format!("\n`--{}`: {}", arg.get_long().unwrap_or_default(), meaning(arg));
             line(&mut page, &text);
         }
+        if let Some(text) = subcommand.get_after_long_help() {
+            line(&mut page, &format!("\n{text}"));
+        }
     }
     page
 }
