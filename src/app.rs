@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
-use crate::api::FIELD_MANAGER;
+use crate::api::{FIELD_MANAGER, GROUP, PLURAL};
 use crate::cli::Settings;
 use crate::controller;
 use crate::leader::{self, Elector};
@@ -137,6 +137,7 @@ async fn webhook(
         leaf_secret: format!("{}-tls", settings.webhook_service),
         mutating_configuration: Some(settings.webhook_configuration.clone()),
         validating_configuration: Some(settings.webhook_configuration.clone()),
+        definition: Some(format!("{PLURAL}.{GROUP}")),
         field_manager: format!("{FIELD_MANAGER}-certificates"),
         labels: BTreeMap::from([("app.kubernetes.io/part-of".to_owned(), "redisoperator".to_owned())]),
     };

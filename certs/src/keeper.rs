@@ -1,4 +1,4 @@
-//! Keeps the Secrets, the webhook configurations and the served leaf in step.
+//! Keeps the Secrets, the objects that name the webhook and the served leaf in step.
 
 mod api;
 mod watches;
@@ -40,7 +40,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// A keeper that loads `slot`. The receiver gets each bundle once all webhook configurations have it.
+    /// A keeper that loads `slot`. The receiver gets each bundle once all objects that name the webhook have it.
     #[must_use]
     pub fn new(
         client: kube::Client,
@@ -172,7 +172,7 @@ impl Keeper {
 
     async fn publish(&mut self) -> Result<(), Error> {
         let bundle = self.authority()?.bundle();
-        for kind in [Kind::Mutating, Kind::Validating] {
+        for kind in Kind::ALL {
             let seen = self.view.configuration(kind);
             let Some(stale) = seen.present().filter(|live| !live.carries(&bundle)) else {
                 continue;

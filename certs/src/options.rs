@@ -17,6 +17,8 @@ pub struct Options {
     pub mutating_configuration: Option<String>,
     /// The `ValidatingWebhookConfiguration` that gets the bundle, if there is one.
     pub validating_configuration: Option<String>,
+    /// The `CustomResourceDefinition` whose conversion webhook gets the bundle, if there is one.
+    pub definition: Option<String>,
     /// The field manager of every write.
     pub field_manager: String,
     /// Labels for both Secrets.

@@ -32,6 +32,7 @@ pub(crate) fn options(stage: &Stage, release: &Release) -> Options {
         leaf_secret: format!("{name}-webhook-tls"),
         mutating_configuration: Some(name.clone()),
         validating_configuration: Some(name.clone()),
+        definition: None,
         field_manager: "redis-operator-certificates".to_owned(),
         labels: BTreeMap::new(),
     }

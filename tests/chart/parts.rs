@@ -41,7 +41,7 @@ fn no_permission_has_a_wildcard() {
 
 #[test]
 fn what_can_be_narrowed_to_a_name_is() {
-    let narrow = ["mutatingwebhookconfigurations", "leases"];
+    let narrow = ["mutatingwebhookconfigurations", "customresourcedefinitions", "leases"];
     for rule in rules(&render(&[])) {
         let resources = texts(&rule["resources"]);
         if resources.iter().any(|resource| narrow.contains(resource)) {

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api as KubeApi, ResourceExt};
 
-use crate::inject::{Configuration, Kind};
+use crate::inject::{Configuration, Definition, Kind};
 use crate::{Bundle, Error, Options};
 
 /// The longest wait for one answer.
@@ -20,6 +20,7 @@ pub(super) struct Api {
     pub(super) secrets: KubeApi<Secret>,
     pub(super) mutating: KubeApi<MutatingWebhookConfiguration>,
     pub(super) validating: KubeApi<ValidatingWebhookConfiguration>,
+    pub(super) definitions: KubeApi<Definition>,
     manager: String,
 }
 
@@ -28,7 +29,8 @@ impl Api {
         Self {
             secrets: KubeApi::namespaced(client.clone(), &options.namespace),
             mutating: KubeApi::all(client.clone()),
-            validating: KubeApi::all(client),
+            validating: KubeApi::all(client.clone()),
+            definitions: KubeApi::all(client),
             manager: options.field_manager.clone(),
         }
     }
@@ -50,7 +52,7 @@ impl Api {
         }
     }
 
-    /// Puts the bundle into the webhooks of the configuration as it was read.
+    /// Puts the bundle into the webhooks of the object as it was read.
     pub(super) async fn apply(
         &self,
         kind: Kind,
@@ -60,6 +62,7 @@ impl Api {
         match kind {
             Kind::Mutating => self.apply_to(&self.mutating, kind, stale, bundle).await,
             Kind::Validating => self.apply_to(&self.validating, kind, stale, bundle).await,
+            Kind::Definition => self.apply_to(&self.definitions, kind, stale, bundle).await,
         }
     }
 

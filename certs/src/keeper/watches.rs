@@ -47,6 +47,7 @@ pub(super) struct View {
     pub(super) leaf: Seen<Secret>,
     mutating: Seen<Configuration>,
     validating: Seen<Configuration>,
+    definition: Seen<Configuration>,
 }
 
 /// What a watch reported.
@@ -57,7 +58,7 @@ pub(super) enum Change {
 }
 
 impl View {
-    /// Knows nothing, except that configurations without a name do not exist.
+    /// Knows nothing, except that objects without a name do not exist.
     pub(super) fn new(options: &Options) -> Self {
         let unwatched = |name: &Option<String>| {
             if name.is_none() { Seen::Absent } else { Seen::Unknown }
@@ -65,6 +66,7 @@ impl View {
         Self {
             mutating: unwatched(&options.mutating_configuration),
             validating: unwatched(&options.validating_configuration),
+            definition: unwatched(&options.definition),
             ..Self::default()
         }
     }
@@ -79,19 +81,21 @@ impl View {
 
     /// Whether every watch has answered.
     pub(super) fn complete(&self) -> bool {
-        self.authority.known() && self.leaf.known() && self.mutating.known() && self.validating.known()
+        let webhooks = [&self.mutating, &self.validating, &self.definition];
+        self.authority.known() && self.leaf.known() && webhooks.into_iter().all(Seen::known)
     }
 
     pub(super) fn configuration(&mut self, kind: Kind) -> &mut Seen<Configuration> {
         match kind {
             Kind::Mutating => &mut self.mutating,
             Kind::Validating => &mut self.validating,
+            Kind::Definition => &mut self.definition,
         }
     }
 
-    /// Whether every existing webhook configuration has the bundle.
+    /// Whether every existing object that names the webhook has the bundle.
     pub(super) fn carries(&self, bundle: &Bundle) -> bool {
-        let seen = [&self.mutating, &self.validating];
+        let seen = [&self.mutating, &self.validating, &self.definition];
         seen.into_iter().filter_map(Seen::present).all(|live| live.carries(bundle))
     }
 }
@@ -103,17 +107,18 @@ pub(super) fn all(api: &Api, options: &Options) -> SelectAll<BoxStream<'static, 
         one(&api.secrets, &options.ca_secret, "Secret").map(Change::Authority).boxed(),
         one(&api.secrets, &options.leaf_secret, "Secret").map(Change::Leaf).boxed(),
     ];
-    if let Some(name) = &options.mutating_configuration {
-        let kind = Kind::Mutating;
-        let changes = one(&api.mutating, name, kind.name());
-        streams.push(changes.map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed());
-    }
-    if let Some(name) = &options.validating_configuration {
-        let kind = Kind::Validating;
-        let changes = one(&api.validating, name, kind.name());
-        streams.push(changes.map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed());
-    }
+    let names = (&options.mutating_configuration, &options.validating_configuration, &options.definition);
+    streams.extend(names.0.as_deref().map(|name| webhooks(&api.mutating, name, Kind::Mutating)));
+    streams.extend(names.1.as_deref().map(|name| webhooks(&api.validating, name, Kind::Validating)));
+    streams.extend(names.2.as_deref().map(|name| webhooks(&api.definitions, name, Kind::Definition)));
     select_all(streams)
+}
+
+fn webhooks<K>(api: &KubeApi<K>, name: &str, kind: Kind) -> BoxStream<'static, Change>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Into<Configuration> + 'static,
+{
+    one(api, name, kind.name()).map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed()
 }
 
 fn one<K>(api: &KubeApi<K>, name: &str, kind: &str) -> impl Stream<Item = Option<K>> + Send + use<K>

@@ -11,6 +11,7 @@ fn options() -> Options {
         leaf_secret: "leaf".into(),
         mutating_configuration: None,
         validating_configuration: None,
+        definition: None,
         field_manager: "test".into(),
         labels: BTreeMap::from([("app".to_owned(), "redis".to_owned())]),
     }
