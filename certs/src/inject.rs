@@ -81,9 +81,19 @@ impl Configuration {
         self.metadata.name.as_deref().unwrap_or_default()
     }
 
+    /// Changes with every change of a webhook, and only then.
+    pub(crate) fn version(&self) -> (Option<String>, Option<i64>) {
+        (self.metadata.uid.clone(), self.metadata.generation)
+    }
+
     /// Whether every webhook has exactly this bundle.
     pub(crate) fn carries(&self, bundle: &Bundle) -> bool {
         self.hooks.iter().all(|hook| hook.bundle == bundle.pem().as_bytes())
+    }
+
+    /// What each webhook has for a bundle.
+    pub(crate) fn bundles(&self) -> impl Iterator<Item = &[u8]> {
+        self.hooks.iter().map(|hook| hook.bundle.as_slice())
     }
 
     /// The server-side apply that puts the bundle into every webhook and owns nothing else. It holds for the very
