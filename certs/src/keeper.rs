@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::inject::Kind;
 use crate::options::Mode;
-use crate::state::{self, State};
+use crate::state::{self, State, Trouble};
 use crate::work::Secrets;
 use crate::{Bundle, Error, Options, Slot};
 use api::Api;
@@ -85,13 +85,20 @@ impl Keeper {
 
     /// Notes what all webhooks carry now.
     fn look(&mut self) {
-        let carried = match self.options.mode {
-            Mode::Own => self.secrets().authority().ok().map(|authority| authority.bundle()),
-            Mode::Provided { .. } => self.view.bundle(),
+        let own = self.options.mode == Mode::Own;
+        let wanted = if own {
+            self.secrets().authority().ok().map(|authority| authority.bundle())
+        } else {
+            self.view.bundle()
         };
-        let carried = carried.filter(|bundle| self.view.carries(bundle));
-        let carried = carried.map(|bundle| (bundle, self.view.versions()));
-        self.publication.note(carried, Instant::now());
+        let carried = wanted.as_ref().filter(|bundle| self.view.carries(bundle)).cloned();
+        let now = Instant::now();
+        // A CA of our own that changed is no quarrel.
+        let overwritten = self.publication.bundle().filter(|_| carried.is_none());
+        if overwritten.is_some_and(|known| !own || wanted.as_ref() == Some(known)) {
+            self.patience.lost(now);
+        }
+        self.publication.note(carried.map(|bundle| (bundle, self.view.versions())), now);
     }
 
     fn secrets(&self) -> Secrets<'_> {
@@ -103,7 +110,6 @@ impl Keeper {
     }
 
     async fn publish(&mut self, bundle: &Bundle) -> Result<(), Error> {
-        self.patience.written(Instant::now());
         for kind in Kind::ALL {
             let seen = self.view.configuration(kind);
             let Some(stale) = seen.present().filter(|live| !live.carries(bundle)) else {
@@ -123,9 +129,10 @@ impl Keeper {
         let before = self.state.borrow().trouble.clone();
         let trouble = state::trouble(before.as_ref(), failure, &certificates, Timestamp::now());
         if before.as_ref().map(|trouble| trouble.reason) != trouble.as_ref().map(|trouble| trouble.reason) {
-            match &trouble {
-                Some(state::Trouble { reason, text }) => tracing::error!(reason, text, "certificates need care"),
-                None => tracing::info!("certificates are in order again"),
+            if let Some(Trouble { reason, text }) = &trouble {
+                tracing::error!(reason, text, "certificates need care");
+            } else {
+                tracing::info!("certificates are in order again");
             }
         }
         let bundle = self.publication.bundle().cloned();

@@ -47,6 +47,13 @@ impl Slot {
         self.served.load().as_ref().map(|served| served.certified.cert.clone())
     }
 
+    /// Whether this very certificate is served.
+    #[must_use]
+    pub fn serves(&self, leaf: &Pair) -> bool {
+        let chain = tls::certificates("tls.crt", &leaf.certificate).ok();
+        chain.is_some() && self.chain() == chain
+    }
+
     /// Serves `leaf` from the next handshake on; says whether that is a change. An unusable leaf is an error and
     /// leaves the slot as it was.
     pub fn load(&self, leaf: &Pair) -> Result<bool, Error> {

@@ -60,8 +60,7 @@ pub(crate) fn trouble(
 mod tests {
     use super::*;
 
-    const LIFE: Life =
-        Life { not_before: Timestamp::constant(0, 0), not_after: Timestamp::constant(600, 0) };
+    const LIFE: Life = Life { not_before: Timestamp::constant(0, 0), not_after: Timestamp::constant(600, 0) };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::constant(second, 0)

@@ -122,12 +122,7 @@ async fn dial_until_verified(address: &str, name: &str, state: &Receiver<State>)
 }
 
 /// Tells metrics and events each turn of the certificates.
-async fn report(
-    mut state: Receiver<State>,
-    metrics: &Metrics,
-    reporter: &Reporter,
-    about: &ObjectReference,
-) {
+async fn report(mut state: Receiver<State>, metrics: &Metrics, reporter: &Reporter, about: &ObjectReference) {
     let (mut publisher, mut told) = (Publisher::default(), State::default());
     while state.changed().await.is_ok() {
         let now = state.borrow_and_update().clone();

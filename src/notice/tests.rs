@@ -87,7 +87,12 @@ fn each_turn_of_the_certificates_is_told_once() {
         ("still good", None, None, None),
         ("begins", None, expiring.clone(), Some((true, "CertificateExpiring"))),
         ("goes on in other words", trouble("CertificateExpiring", "ends in a day"), expiring.clone(), None),
-        ("gets worse", expiring.clone(), trouble("CertificateMissing", "gone"), Some((true, "CertificateMissing"))),
+        (
+            "gets worse",
+            expiring.clone(),
+            trouble("CertificateMissing", "gone"),
+            Some((true, "CertificateMissing")),
+        ),
         ("ends", expiring, None, Some((false, "CertificatesInOrder"))),
     ];
     for (name, old, new, expected) in cases {

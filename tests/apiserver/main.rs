@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod certificates_of_others;
+#[cfg(test)]
 mod children;
 #[cfg(test)]
 mod controller;

@@ -47,11 +47,12 @@ struct Identity {
     name: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
+    generation: Option<i64>,
 }
 
 fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let Identity { name, uid, resource_version } = Identity::deserialize(deserializer)?;
-    Ok(ObjectMeta { name, uid, resource_version, ..ObjectMeta::default() })
+    let Identity { name, uid, resource_version, generation } = Identity::deserialize(deserializer)?;
+    Ok(ObjectMeta { name, uid, resource_version, generation, ..ObjectMeta::default() })
 }
 
 impl Resource for Definition {

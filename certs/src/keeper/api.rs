@@ -61,12 +61,7 @@ impl Api {
     }
 
     /// For a Secret that cannot be changed: somebody made it immutable. It goes as it was read, or not at all.
-    async fn recreate(
-        &self,
-        object: &str,
-        params: &PostParams,
-        mut secret: Secret,
-    ) -> Result<Secret, Error> {
+    async fn recreate(&self, object: &str, params: &PostParams, mut secret: Secret) -> Result<Secret, Error> {
         let (name, metadata) = (secret.name_any(), &mut secret.metadata);
         let read =
             Preconditions { uid: metadata.uid.take(), resource_version: metadata.resource_version.take() };

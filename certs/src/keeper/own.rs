@@ -91,9 +91,9 @@ impl Keeper {
     pub(super) fn certificates(&self) -> Vec<(&'static str, Life)> {
         let serving = self.slot.chain().and_then(|chain| inspect::life(chain.first()?).ok());
         let serving = serving.map(|life| (state::SERVING, life));
-        let authority = self.view.authority.present().or(self.view.leaf.present());
-        let key = if self.view.authority.present().is_some() { store::CERTIFICATE } else { store::ISSUER };
-        let authority = authority.and_then(|secret| inspect::first_life(secret, key));
+        let (authority, leaf) = (self.view.authority.present(), self.view.leaf.present());
+        let own = authority.and_then(|secret| inspect::first_life(secret, store::CERTIFICATE));
+        let authority = own.or_else(|| inspect::first_life(leaf?, store::ISSUER));
         serving.into_iter().chain(authority.map(|life| (state::AUTHORITY, life))).collect()
     }
 }

@@ -42,7 +42,8 @@ impl Keeper {
     /// Whether clients trust this chain: with the bundle that all webhooks carry, by the name that API servers verify.
     fn verify(&self, chain: &[rustls::pki_types::CertificateDer<'_>], now: Timestamp) -> Result<(), Error> {
         let bundle = self.publication.bundle();
-        let bundle = bundle.ok_or_else(|| Error::damaged("caBundle", "the webhooks have none, or not the same"))?;
+        let bundle =
+            bundle.ok_or_else(|| Error::damaged("caBundle", "the webhooks have none, or not the same"))?;
         inspect::trusted(chain, bundle, &self.options.server_name(), now)
     }
 }

@@ -57,8 +57,8 @@ impl Patience {
         }
     }
 
-    /// A bundle is being written.
-    pub(super) fn written(&mut self, now: Instant) {
+    /// The bundle is no longer in every webhook. Whichever replica puts it back, all count it.
+    pub(super) fn lost(&mut self, now: Instant) {
         let pause = self.pause(now);
         let again = self.0.is_some_and(|(last, _)| now.duration_since(last) < CALM.max(2 * pause));
         self.0 = Some((now, if again { (2 * pause).min(MAX_GATHER) } else { pause }));
@@ -69,8 +69,8 @@ impl Patience {
 mod tests {
     use super::*;
 
-    fn bundle(text: &str, generation: i64) -> Option<(Bundle, Vec<Version>)> {
-        Some((Bundle::new([text]), vec![(None, Some(generation))]))
+    fn bundle(text: &str, generation: i64) -> (Bundle, Vec<Version>) {
+        (Bundle::new([text]), vec![(None, Some(generation))])
     }
 
     #[test]
@@ -78,16 +78,16 @@ mod tests {
         let (mut publication, begin) = (Publication::default(), Instant::now());
         let at = |second| begin + Duration::from_secs(second);
         assert_eq!(publication.seconds(at(0)), None);
-        publication.note(bundle("a", 1), at(0));
-        publication.note(bundle("a", 1), at(30));
+        publication.note(Some(bundle("a", 1)), at(0));
+        publication.note(Some(bundle("a", 1)), at(30));
         assert_eq!(publication.seconds(at(50)), Some(50));
         publication.note(None, at(50));
         assert_eq!(publication.seconds(at(50)), None);
-        publication.note(bundle("a", 1), at(51));
+        publication.note(Some(bundle("a", 1)), at(51));
         assert_eq!(publication.seconds(at(60)), Some(9));
-        publication.note(bundle("b", 2), at(60));
+        publication.note(Some(bundle("b", 2)), at(60));
         assert_eq!(publication.seconds(at(61)), Some(1));
-        publication.note(bundle("b", 4), at(62));
+        publication.note(Some(bundle("b", 4)), at(62));
         assert_eq!(publication.seconds(at(62)), Some(0), "who knows what generation 3 was");
     }
 
@@ -98,7 +98,7 @@ mod tests {
         let (mut now, mut writes) = (begin, 0);
         while now < begin + Duration::from_secs(3600) {
             now += patience.pause(now);
-            patience.written(now);
+            patience.lost(now);
             writes += 1;
         }
         assert!((100..=130).contains(&writes), "{writes} writes");
@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn a_first_change_is_answered_at_once() {
         let (mut patience, now) = (Patience::default(), Instant::now());
-        patience.written(now);
-        assert_eq!(patience.pause(now), GATHER, "after the installation");
-        patience.written(now);
+        patience.lost(now);
+        assert_eq!(patience.pause(now), GATHER);
+        patience.lost(now);
         assert_eq!(patience.pause(now), 2 * GATHER);
     }
 }

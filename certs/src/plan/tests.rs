@@ -34,7 +34,12 @@ fn the_clock_renews_each_certificate_at_two_thirds_of_its_life() {
         ("the leaf expired in a suspended machine", leaf(LEAF), 90 * DAY, Step::Leaf(Reason::Expired)),
         ("before the CA's two thirds", fresh(239 * DAY), 240 * DAY - 1, Step::Rest),
         ("the CA's two thirds", fresh(239 * DAY), 240 * DAY, Step::Authority(Reason::Due)),
-        ("both are due: the leaf first", leaf(life(180 * DAY, 270 * DAY)), 240 * DAY, Step::Leaf(Reason::Due)),
+        (
+            "both are due: the leaf first",
+            leaf(life(180 * DAY, 270 * DAY)),
+            240 * DAY,
+            Step::Leaf(Reason::Due),
+        ),
         ("the CA expired in a suspended machine", leaf(LEAF), 360 * DAY, Step::Authority(Reason::Expired)),
         ("a clock that was ahead made them", leaf(LEAF), -1, Step::Authority(Reason::NotYetValid)),
     ];
@@ -95,7 +100,11 @@ fn a_rotation_publishes_both_cas_then_swaps_the_leaf_then_forgets_the_old_ca() {
     assert_eq!(decide(both, old_leaf, Some(0), at(now)), Step::Wait(SETTLE), "API servers read the bundle");
     let late = at(now + 9 * SETTLE);
     assert_eq!(decide(both, old_leaf, Some(SETTLE - 1), late), Step::Wait(1), "it was published late");
-    assert_eq!(decide(both, old_leaf, SETTLED, at(now)), Step::Leaf(Reason::AuthorityRenewed), "a slow clock");
+    assert_eq!(
+        decide(both, old_leaf, SETTLED, at(now)),
+        Step::Leaf(Reason::AuthorityRenewed),
+        "a slow clock"
+    );
 
     let new_leaf = Some(leaf(life(now - BACKDATE, now + 90 * DAY)));
     assert_eq!(decide(both, new_leaf, SETTLED, at(now + RETIRE - 1)), Step::Rest, "slow replicas");
@@ -111,8 +120,18 @@ fn a_rotation_that_is_asked_for_waits_until_the_one_before_is_through() {
     let of_previous = LeafFacts { signed_by: SignedBy::Previous, ..leaf(LEAF) };
     let cases = [
         ("at rest", asked, leaf(LEAF), Step::Authority(Reason::Requested)),
-        ("one runs", AuthorityFacts { previous: 1, ..asked }, of_previous, Step::Leaf(Reason::AuthorityRenewed)),
-        ("one is through", AuthorityFacts { previous: 1, ..asked }, leaf(LEAF), Step::Authority(Reason::Requested)),
+        (
+            "one runs",
+            AuthorityFacts { previous: 1, ..asked },
+            of_previous,
+            Step::Leaf(Reason::AuthorityRenewed),
+        ),
+        (
+            "one is through",
+            AuthorityFacts { previous: 1, ..asked },
+            leaf(LEAF),
+            Step::Authority(Reason::Requested),
+        ),
         ("many were", AuthorityFacts { previous: MOST_PREVIOUS, ..asked }, leaf(LEAF), Step::Rest),
     ];
     for (name, authority, leaf, expected) in cases {
@@ -120,7 +139,11 @@ fn a_rotation_that_is_asked_for_waits_until_the_one_before_is_through() {
     }
     let retired = at(BACKDATE + RETIRE);
     let many = AuthorityFacts { previous: MOST_PREVIOUS, ..asked };
-    assert_eq!(decide(Some(many), Some(leaf(LEAF)), SETTLED, retired), Step::ForgetPrevious, "then it goes on");
+    assert_eq!(
+        decide(Some(many), Some(leaf(LEAF)), SETTLED, retired),
+        Step::ForgetPrevious,
+        "then it goes on"
+    );
 }
 
 #[test]
@@ -134,7 +157,11 @@ fn a_leaf_that_cannot_serve_does_not_wait_for_the_overlap() {
 fn a_leaf_that_is_due_or_lost_waits_for_the_overlap_all_the_same() {
     let both = Some(AuthorityFacts { previous: 1, ..authority(AUTHORITY) });
     for lost in [None, Some(LeafFacts { signed_by: SignedBy::Unknown, ..leaf(LEAF) })] {
-        assert_eq!(decide(both, lost, Some(0), at(0)), Step::Wait(SETTLE), "{lost:?}: one is served from memory");
+        assert_eq!(
+            decide(both, lost, Some(0), at(0)),
+            Step::Wait(SETTLE),
+            "{lost:?}: one is served from memory"
+        );
     }
     let due = LeafFacts { signed_by: SignedBy::Previous, requested: true, ..leaf(life(-80 * DAY, 10 * DAY)) };
     assert_eq!(decide(both, Some(due), Some(0), at(0)), Step::Wait(SETTLE));

@@ -61,6 +61,9 @@ fn two_secrets_are_made_and_then_left_alone() {
     assert!(stored.settle(&options, at(1)).is_empty());
 }
 
+/// Keys and what stands there instead; nothing where they are gone.
+type Damage<'a> = &'a [(&'static str, Option<ByteString>)];
+
 #[test]
 fn damaged_secrets_are_made_anew_and_the_served_ca_stays_trusted() {
     let options = options();
@@ -71,7 +74,7 @@ fn damaged_secrets_are_made_anew_and_the_served_ca_stays_trusted() {
     other.settle(&options, at(0));
     let foreign = |key: &str| other.leaf.as_ref().unwrap().data.as_ref().unwrap()[key].clone();
     let garbage = || ByteString(b"garbage".to_vec());
-    let damages: [(&str, &[(&str, Option<ByteString>)]); 8] = [
+    let damages: [(&str, Damage<'_>); 8] = [
         ("no key", &[("tls.key", None)]),
         ("an empty key", &[("tls.key", Some(ByteString(Vec::new())))]),
         ("a damaged key", &[("tls.key", Some(garbage()))]),
@@ -192,6 +195,8 @@ struct Replica {
     served: Option<Arc<rustls::sign::CertifiedKey>>,
     published: Option<((Bundle, usize), i64)>,
     deaf_until: i64,
+    /// What it had seen of the world when it came to rest, and when it looks again if nothing changes.
+    rests: (usize, i64),
 }
 
 struct World {
@@ -203,6 +208,8 @@ struct World {
     replicas: Vec<Replica>,
     /// Counts the bundles.
     generation: usize,
+    /// Counts all changes that a watch would tell.
+    changes: usize,
     /// Leaves and bundles that were checked already.
     verified: HashSet<(Vec<u8>, String)>,
 }
@@ -211,11 +218,12 @@ impl World {
     fn new() -> Self {
         let replicas = (0..REPLICAS).map(|_| Replica::default()).collect();
         let (stored, bundles, verified) = (Stored::default(), VecDeque::new(), HashSet::new());
-        Self { options: options(), stored, bundles, replicas, generation: 0, verified }
+        Self { options: options(), stored, bundles, replicas, generation: 0, changes: 0, verified }
     }
 
     fn happens(&mut self, what: Happening, second: i64) {
         let wish = usize::try_from(second).unwrap();
+        self.changes += 1;
         match what {
             Happening::RotateLeaf if self.stored.leaf.is_some() => {
                 ask(&mut self.stored.leaf, &self.options, wish);
@@ -248,7 +256,7 @@ impl World {
     /// A replica sees the cluster, and does what it would do, until it rests.
     fn turn(&mut self, number: usize, second: i64) {
         let (now, replica) = (at(second), &mut self.replicas[number]);
-        if second < replica.deaf_until {
+        if second < replica.deaf_until || (replica.rests.0 == self.changes && second < replica.rests.1) {
             return;
         }
         for _ in 0..8 {
@@ -273,8 +281,16 @@ impl World {
                     self.generation += 1;
                     self.bundles.push_back((second, bundle));
                 }
-                Step::Wait(_) | Step::Rest => return,
+                Step::Wait(seconds) => {
+                    replica.rests = (self.changes, second + seconds);
+                    return;
+                }
+                Step::Rest => {
+                    replica.rests = (self.changes, second + 300);
+                    return;
+                }
             }
+            self.changes += 1;
         }
         panic!("replica {number} does not come to rest");
     }
