@@ -10,11 +10,10 @@ use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use redis_operator::admission::Admission;
 use redis_operator::api::defaults::Images;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -27,7 +26,7 @@ use crate::stage::{Release, Stage};
 /// Any port: nobody calls these webhooks.
 const PORT: u16 = 1;
 const ROTATE: &str = "storage.spotahome.com/rotate";
-const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+pub(crate) const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// The settings that the operator has in this release; the certificate is for `localhost`.
 pub(crate) fn options(stage: &Stage, release: &Release) -> Options {
@@ -70,7 +69,7 @@ pub(crate) struct Keepers {
 
 impl Keepers {
     /// Starts them all at once, on a release that has neither Secrets nor bundles.
-    async fn start(namespace: &str, replicas: usize) -> Self {
+    pub(crate) async fn start(namespace: &str, replicas: usize) -> Self {
         let stage = Stage::open(namespace).await;
         let release = stage.release().await;
         let options = options(&stage, &release);
@@ -90,10 +89,10 @@ impl Keepers {
         let (mut keepers, mut slots, mut states) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..replicas {
             let slot = Slot::new();
-            let (keeper, state) = Keeper::new(release.client.clone(), options.clone(), Arc::clone(&slot));
+            let (keeper, receiver) = Keeper::new(release.client.clone(), options.clone(), Arc::clone(&slot));
             keepers.push(keeper);
             slots.push(slot);
-            states.push(state);
+            states.push(receiver);
         }
         let stop = CancellationToken::new();
         let tasks = keepers.into_iter().map(|keeper| keeper.run(stop.clone())).collect();
@@ -110,7 +109,7 @@ impl Keepers {
     }
 
     /// Waits until every replica serves a certificate of the one CA that is stored, and every webhook trusts it.
-    async fn settled(&self) -> Bundle {
+    pub(crate) async fn settled(&self) -> Bundle {
         eventually("all certificates agree", async || {
             let ca = self.secret(&self.options.ca_secret).await.ok_or("no CA")?;
             let bundle = store::authority(&ca).map_err(|error| error.to_string())?.bundle();
@@ -356,108 +355,4 @@ async fn damaged_secrets_are_made_anew() {
         }
     }
     keepers.stop().await;
-}
-
-#[tokio::test]
-async fn an_overwritten_bundle_is_put_back_within_a_second() {
-    let keepers = Keepers::start("certs-bundle", 2).await;
-    let bundle = keepers.settled().await;
-    let foreign = certs::issue::authority(jiff::Timestamp::now()).unwrap().bundle();
-    for (kind, pem) in [(KINDS[1], ""), (KINDS[0], foreign.pem())] {
-        let begin = Instant::now();
-        keepers.overwrite(kind, pem).await;
-        keepers.put_back(&bundle).await;
-        let took = begin.elapsed();
-        println!("{kind}: put back after {took:?}");
-        assert!(took < Duration::from_secs(1), "put back after {took:?}");
-    }
-    keepers.stop().await;
-}
-
-#[tokio::test]
-async fn a_quarrel_over_the_bundle_becomes_slow() {
-    let keepers = Keepers::start("certs-quarrel", 2).await;
-    let bundle = keepers.settled().await;
-    let begin = Instant::now();
-    let mut times = 0;
-    while begin.elapsed() < Duration::from_secs(8) {
-        keepers.overwrite(KINDS[0], "").await;
-        keepers.put_back(&bundle).await;
-        times += 1;
-    }
-    // Without patience it would be put back some 30 times.
-    assert!((3..=12).contains(&times), "put back {times} times");
-    keepers.stop().await;
-}
-
-/// A `CustomResourceDefinition` is watched and mended like the configurations.
-#[tokio::test]
-async fn an_overwritten_bundle_of_a_conversion_is_put_back_within_a_second() {
-    let stage = Stage::open("certs-crd").await;
-    let release = stage.release().await;
-    let name = "things.certs-crd.example.com";
-    for object in definition_and_rights(name, &release) {
-        stage.apply(&object).await.unwrap();
-    }
-    let options = Options { definition: Some(name.to_owned()), ..options(&stage, &release) };
-    let keepers = Keepers::start_with(stage, release, options, 2).await;
-    let bundle = keepers.settled().await;
-    let crds: Api<CustomResourceDefinition> = Api::all(keepers.stage.client.clone());
-    let carries = async || {
-        let conversion = crds.get(name).await.unwrap().spec.conversion.unwrap();
-        let found = conversion.webhook.unwrap().client_config.unwrap().ca_bundle.unwrap_or_default().0;
-        if found == bundle.pem().as_bytes() { Ok(()) } else { Err(format!("{} bytes", found.len())) }
-    };
-    eventually("the conversion trusts the CA", carries).await;
-    let foreign = certs::issue::authority(jiff::Timestamp::now()).unwrap().bundle();
-    let value = ByteString(foreign.pem().as_bytes().to_vec());
-    let patch = json!({"spec": {"conversion": {"webhook": {"clientConfig": {"caBundle": value}}}}});
-    let begin = Instant::now();
-    crds.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
-    eventually("the conversion trusts the CA again", carries).await;
-    let took = begin.elapsed();
-    println!("CustomResourceDefinition: put back after {took:?}");
-    assert!(took < Duration::from_secs(1), "put back after {took:?}");
-    keepers.stop().await;
-}
-
-/// A definition with a conversion webhook, and the rights on it that the chart gives for the operator's own.
-fn definition_and_rights(name: &str, release: &Release) -> [Value; 3] {
-    let (plural, group) = name.split_once('.').unwrap();
-    let version = |name: &str, storage: bool| json!({"name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema": {"type": "object"}}});
-    let webhook = json!({
-        "conversionReviewVersions": ["v1"],
-        "clientConfig": {"url": "https://localhost:1/convert"},
-    });
-    let definition = json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": name},
-        "spec": {
-            "group": group,
-            "names": {"plural": plural, "kind": "Thing"},
-            "scope": "Namespaced",
-            "versions": [version("v1", true), version("v2", false)],
-            "conversion": {"strategy": "Webhook", "webhook": webhook},
-        },
-    });
-    let rights = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": name},
-        "rules": [{
-            "apiGroups": ["apiextensions.k8s.io"],
-            "resources": ["customresourcedefinitions"],
-            "resourceNames": [name],
-            "verbs": ["get", "list", "watch", "patch"],
-        }],
-    });
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": release.user}],
-    });
-    [definition, rights, binding]
 }

@@ -2,6 +2,8 @@
 //! controllers, so there are no pods and nothing collects garbage.
 
 #[cfg(test)]
+mod certificate_bundles;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod certificates_of_others;
