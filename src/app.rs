@@ -3,7 +3,8 @@
 //! On SIGTERM the replica says that it is not ready, finishes running reconciles and gives the lease back at once; its
 //! webhook goes on for some seconds more, because the API server may still send it requests.
 
-use std::collections::BTreeMap;
+mod webhook;
+
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,23 +17,15 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Admission;
-use crate::api::FIELD_MANAGER;
 use crate::cli::Settings;
 use crate::controller;
 use crate::leader::{self, Elector};
 use crate::metrics::Metrics;
 use crate::ready::{self, Readiness};
-use crate::surroundings::{self, watch::Surroundings};
 
-/// Pause between two tries to reach the own webhook.
-const DIAL_AGAIN: Duration = Duration::from_millis(200);
-/// Deadline of one such try.
-const DIAL: Duration = Duration::from_secs(2);
 /// How long running reconciles may take to end after SIGTERM. With the rhythm of renewals it stays below the lease.
 const DRAIN: Duration = Duration::from_secs(5);
 
-const WEBHOOK_GATE: &str = "the webhook to answer through its Service";
 const SHUTDOWN_GATE: &str = "nothing: shutting down";
 
 /// Why the operator ended by itself.
@@ -60,7 +53,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let readiness = Readiness::default();
     let serve_webhook = !settings.no_webhook && !settings.development;
     if serve_webhook {
-        readiness.wait_for(WEBHOOK_GATE);
+        readiness.wait_for(webhook::GATE);
     }
     let health = CancellationToken::new();
     let (gates, stopping) = (readiness.clone(), stop.clone());
@@ -74,7 +67,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let (gates, numbers, end) = (readiness.clone(), Arc::clone(&metrics), health.clone());
     let health_server = tokio::spawn(async move { ready::serve(listener, gates, numbers, &path, end).await });
     if serve_webhook {
-        webhook(&settings, &client, &metrics, &readiness, &stop, &mut parts).await?;
+        webhook::start(&settings, &client, &metrics, &readiness, &stop, &mut parts).await?;
     }
     let mut leading = pin!(lead(&settings, client, metrics, &stop));
     let result = loop {
@@ -119,84 +112,6 @@ fn stop_on_signals() -> Result<CancellationToken, Error> {
         token.cancel();
     });
     Ok(stop)
-}
-
-/// Starts the webhook: certificates, server, and the check that opens the readiness gate.
-async fn webhook(
-    settings: &Settings,
-    client: &Client,
-    metrics: &Arc<Metrics>,
-    readiness: &Readiness,
-    stop: &CancellationToken,
-    parts: &mut JoinSet<()>,
-) -> Result<(), Error> {
-    let slot = certs::Slot::new();
-    let options = certs::Options {
-        namespace: settings.namespace.clone(),
-        service: settings.webhook_service.clone(),
-        ca_secret: format!("{}-ca", settings.webhook_service),
-        leaf_secret: format!("{}-tls", settings.webhook_service),
-        mutating_configuration: Some(settings.webhook_configuration.clone()),
-        validating_configuration: Some(settings.webhook_configuration.clone()),
-        field_manager: format!("{FIELD_MANAGER}-certificates"),
-        labels: BTreeMap::from([("app.kubernetes.io/part-of".to_owned(), "redisoperator".to_owned())]),
-    };
-    let name = format!("{}.{}.svc", settings.webhook_service, settings.namespace);
-    let through = format!("{}.{}.svc:443", settings.webhook_probe_service, settings.namespace);
-    let own = format!("localhost:{}", settings.webhook_listen_address.port());
-    let (keeper, mut bundle) = certs::Keeper::new(client.clone(), options, Arc::clone(&slot));
-    parts.spawn(keeper.run(stop.clone()));
-
-    let counting = Arc::clone(metrics);
-    let observe = Arc::new(move |o: &webhook::Outcome| counting.admitted(o.path, o.verdict, o.duration));
-    let around = Surroundings::default();
-    parts.spawn(surroundings::watch::run(client.clone(), around.clone(), stop.clone()));
-    let router = webhook::router(Arc::new(Admission::new(settings.images(), around)), observe);
-    let listener = ready::bind(settings.webhook_listen_address).await?;
-    let resolver = Arc::clone(&slot);
-    let server_stop = webhook::Stop::new(stop.clone());
-    parts.spawn(webhook::serve(listener, resolver, router, server_stop, webhook::Limits::default()));
-
-    let (readiness, metrics, stop) = (readiness.clone(), Arc::clone(metrics), stop.clone());
-    parts.spawn(async move {
-        let check = async {
-            for address in [own, through] {
-                dial_until_verified(&address, &name, &mut bundle).await;
-            }
-            tracing::info!("the webhook answers through its Service");
-            readiness.open(WEBHOOK_GATE);
-            loop {
-                if let Some(at) = slot.not_after() {
-                    metrics.certificate_expires(at);
-                }
-                if bundle.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        stop.run_until_cancelled(check).await;
-    });
-    Ok(())
-}
-
-/// A real TLS handshake with the published CA bundle, as the API server will do it.
-async fn dial_until_verified(
-    address: &str,
-    name: &str,
-    bundle: &mut tokio::sync::watch::Receiver<Option<certs::Bundle>>,
-) {
-    loop {
-        let current = bundle.borrow().clone();
-        if let Some(current) = current {
-            match certs::dial(address, name, &current, DIAL).await {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::debug!(reason = error.reason(), %error, address, "the webhook does not answer yet");
-                }
-            }
-        }
-        tokio::time::sleep(DIAL_AGAIN).await;
-    }
 }
 
 /// Waits for the lease, reconciles while it holds, gives it back.

@@ -92,6 +92,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// Who makes the webhook's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CertificateMode {
+    /// The operator, with a CA of its own.
+    Own,
+    /// cert-manager, which also writes the CA bundle.
+    CertManager,
+    /// You, in a Secret; its `ca.crt`, where it has one, becomes the CA bundle.
+    Secret,
+}
+
 /// Settings of a running operator.
 #[derive(Clone, Debug, Args)]
 pub struct Settings {
@@ -140,6 +151,13 @@ pub struct Settings {
     /// Name of the mutating and of the validating webhook configuration that get the CA bundle.
     #[arg(long, default_value = "redisoperator")]
     pub webhook_configuration: String,
+    /// Who makes the webhook's certificate.
+    #[arg(long, value_enum, default_value_t = CertificateMode::Own)]
+    pub webhook_certificates: CertificateMode,
+    /// Secret with the webhook's certificate, in the namespace of this operator; the name of the Service with `-tls` where
+    /// it is not given.
+    #[arg(long)]
+    pub webhook_certificate_secret: Option<String>,
     /// Name of the Lease that the leader holds.
     #[arg(long, default_value = "redisoperator")]
     pub lease_name: String,

@@ -36,6 +36,13 @@ pub struct Admission {
     pub verdict: &'static str,
 }
 
+/// One of the webhook's certificates.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Certificate {
+    /// `serving` or `ca`.
+    pub certificate: &'static str,
+}
+
 /// All metrics of the operator.
 pub struct Metrics {
     registry: Registry,
@@ -45,7 +52,7 @@ pub struct Metrics {
     admissions: Family<Admission, Counter>,
     admission_seconds: Histogram,
     leader: Gauge<i64, AtomicI64>,
-    certificate_expiry: Gauge<f64, AtomicU64>,
+    certificate_expiry: Family<Certificate, Gauge<f64, AtomicU64>>,
 }
 
 impl Default for Metrics {
@@ -65,7 +72,7 @@ impl Metrics {
         let admissions = Family::<Admission, Counter>::default();
         let admission_seconds = Histogram::new(exponential_buckets(0.000_05, 2.0, 14));
         let leader = Gauge::<i64, AtomicI64>::default();
-        let certificate_expiry = Gauge::<f64, AtomicU64>::default();
+        let certificate_expiry = Family::<Certificate, Gauge<f64, AtomicU64>>::default();
         registry.register(
             "cluster_ok",
             "1 while a RedisFailover is as its spec wants it",
@@ -78,7 +85,7 @@ impl Metrics {
         registry.register("leader", "1 while this replica leads", leader.clone());
         registry.register(
             "certificate_expiry_seconds",
-            "When the webhook's certificate expires, in seconds since 1970",
+            "When a certificate of the webhook expires, in seconds since 1970",
             certificate_expiry.clone(),
         );
         Self {
@@ -121,10 +128,11 @@ impl Metrics {
         self.leader.set(i64::from(leads));
     }
 
-    /// When the webhook's certificate expires.
+    /// When a certificate of the webhook expires.
     #[allow(clippy::cast_precision_loss)] // Milliseconds fit a double until the year 287396.
-    pub fn certificate_expires(&self, at: jiff::Timestamp) {
-        self.certificate_expiry.set(at.as_millisecond() as f64 / 1_000.0);
+    pub fn certificate_expires(&self, certificate: &'static str, at: jiff::Timestamp) {
+        let gauge = self.certificate_expiry.get_or_create(&Certificate { certificate });
+        gauge.set(at.as_millisecond() as f64 / 1_000.0);
     }
 
     /// The text that Prometheus reads.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use redis_operator::admission::{self, Admission};
 use redis_operator::api::defaults::{self, Images};
-use redis_operator::api::{GROUP, Identity, KIND, VERSION, Valid, parse, schema};
+use redis_operator::api::{GROUP, Identity, KIND, Problem, VERSION, Valid, parse, schema};
 use redis_operator::desired::{self, ChildKind};
 use redis_operator::offline::files::Source;
 use redis_operator::offline::{self, report::Report};

@@ -4,7 +4,7 @@ use rustls::RootCertStore;
 
 use crate::{Error, tls};
 
-/// The trusted CAs as PEM: the current one first, then the previous one while it is still valid.
+/// The trusted CAs as PEM: the current one first, then those before it that are trusted still.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     pem: String,
@@ -15,6 +15,17 @@ impl Bundle {
     pub fn new<'a>(certificates: impl IntoIterator<Item = &'a str>) -> Self {
         let pem = certificates.into_iter().fold(String::new(), |text, one| text + one.trim() + "\n");
         Self { pem }
+    }
+
+    /// A bundle that somebody else made; it holds certificates and nothing else, for it becomes public.
+    pub(crate) fn read(field: &'static str, pem: &str) -> Result<Self, Error> {
+        let certificates = tls::certificates(field, pem)?;
+        if pem.matches("-----BEGIN ").count() != certificates.len() {
+            return Err(Error::damaged(field, "holds more than certificates"));
+        }
+        let bundle = Self::new([pem]);
+        bundle.roots()?;
+        Ok(bundle)
     }
 
     /// What belongs into `clientConfig.caBundle` (before base64).

@@ -51,6 +51,9 @@ pub enum Error {
         /// The watcher's error.
         source: Box<watcher::Error>,
     },
+    /// There is no Secret, and others have to make it.
+    #[error("there is no Secret {0}")]
+    Missing(String),
     /// Others kept changing the Secrets while this keeper worked.
     #[error("the certificate Secrets keep changing")]
     Unsettled,
@@ -63,6 +66,7 @@ impl Error {
         match self {
             Self::Issue(_) | Self::Random | Self::Clock(_) => "CertificateIssueFailed",
             Self::Damaged { .. } => "CertificateDamaged",
+            Self::Missing(_) => "CertificateMissing",
             Self::Api { source, .. } => match &**source {
                 kube::Error::Api(status) if status.is_forbidden() => "CertificateApiForbidden",
                 _ => "CertificateApiFailed",

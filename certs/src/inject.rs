@@ -1,4 +1,6 @@
-//! The CA bundle in webhook configurations.
+//! The CA bundle in the objects that name the webhook.
+
+mod definition;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -9,24 +11,37 @@ use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
 use crate::Bundle;
+pub(crate) use definition::Definition;
 
-/// The two kinds that carry webhooks.
+/// The kinds that name webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Mutating,
     Validating,
+    Definition,
 }
 
 impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Mutating, Self::Validating, Self::Definition];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mutating => "MutatingWebhookConfiguration",
             Self::Validating => "ValidatingWebhookConfiguration",
+            Self::Definition => "CustomResourceDefinition",
+        }
+    }
+
+    fn api_version(self) -> String {
+        match self {
+            Self::Mutating => MutatingWebhookConfiguration::api_version(&()).into_owned(),
+            Self::Validating => ValidatingWebhookConfiguration::api_version(&()).into_owned(),
+            Self::Definition => Definition::api_version(&()).into_owned(),
         }
     }
 }
 
-/// What the keeper remembers of a webhook configuration.
+/// What the keeper remembers of an object that names webhooks.
 #[derive(Clone, Debug)]
 pub(crate) struct Configuration {
     metadata: ObjectMeta,
@@ -66,9 +81,19 @@ impl Configuration {
         self.metadata.name.as_deref().unwrap_or_default()
     }
 
+    /// Changes with every change of a webhook, and only then.
+    pub(crate) fn version(&self) -> (Option<String>, Option<i64>) {
+        (self.metadata.uid.clone(), self.metadata.generation)
+    }
+
     /// Whether every webhook has exactly this bundle.
     pub(crate) fn carries(&self, bundle: &Bundle) -> bool {
         self.hooks.iter().all(|hook| hook.bundle == bundle.pem().as_bytes())
+    }
+
+    /// What each webhook has for a bundle.
+    pub(crate) fn bundles(&self) -> impl Iterator<Item = &[u8]> {
+        self.hooks.iter().map(|hook| hook.bundle.as_slice())
     }
 
     /// The server-side apply that puts the bundle into every webhook and owns nothing else. It holds for the very
@@ -76,19 +101,27 @@ impl Configuration {
     /// a deleted configuration anew nor brings back a removed webhook.
     pub(crate) fn patch(&self, kind: Kind, bundle: &Bundle) -> Value {
         let bundle = ByteString(bundle.pem().as_bytes().to_vec());
-        let hooks = self.hooks.iter();
-        json!({
-            "apiVersion": MutatingWebhookConfiguration::api_version(&()),
+        let mut patch = json!({
+            "apiVersion": kind.api_version(),
             "kind": kind.name(),
             "metadata": {
                 "name": self.metadata.name,
                 "uid": self.metadata.uid,
                 "resourceVersion": self.metadata.resource_version,
             },
-            "webhooks": hooks
-                .map(|hook| json!({ "name": hook.name, "clientConfig": { "caBundle": bundle } }))
-                .collect::<Vec<_>>(),
-        })
+        });
+        let client = json!({ "caBundle": bundle });
+        match kind {
+            Kind::Definition => {
+                patch["spec"] = json!({ "conversion": { "webhook": { "clientConfig": client } } });
+            }
+            Kind::Mutating | Kind::Validating => {
+                let hooks = self.hooks.iter();
+                patch["webhooks"] =
+                    hooks.map(|hook| json!({ "name": hook.name, "clientConfig": client })).collect();
+            }
+        }
+        patch
     }
 }
 

@@ -34,20 +34,20 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// A CA that can sign, and the one before it.
+/// A CA that can sign, and those before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// The CA in use.
     pub pair: Pair,
-    /// The certificate of the CA before it, trusted for the rest of its life.
-    pub previous: Option<String>,
+    /// The certificates of CAs before it that are trusted still.
+    pub previous: Vec<String>,
 }
 
 impl Authority {
     /// The CAs to trust.
     #[must_use]
     pub fn bundle(&self) -> Bundle {
-        Bundle::new([Some(self.pair.certificate.as_str()), self.previous.as_deref()].into_iter().flatten())
+        Bundle::new(std::iter::once(&self.pair.certificate).chain(&self.previous).map(String::as_str))
     }
 }
 
@@ -63,7 +63,7 @@ pub fn authority(now: Timestamp) -> Result<Authority, Error> {
 
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = params.self_signed(&key)?.pem();
-    Ok(Authority { pair: Pair { certificate, key: key.serialize_pem() }, previous: None })
+    Ok(Authority { pair: Pair { certificate, key: key.serialize_pem() }, previous: Vec::new() })
 }
 
 /// Makes a serving certificate for `dns_names`: ECDSA P-256, 90 days, but never longer than its CA.

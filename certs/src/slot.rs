@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
@@ -39,6 +40,18 @@ impl Slot {
     #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         self.served.load().as_ref().map(|served| served.not_after)
+    }
+
+    /// The served chain, leaf first.
+    pub(crate) fn chain(&self) -> Option<Vec<CertificateDer<'static>>> {
+        self.served.load().as_ref().map(|served| served.certified.cert.clone())
+    }
+
+    /// Whether this very certificate is served.
+    #[must_use]
+    pub fn serves(&self, leaf: &Pair) -> bool {
+        let chain = tls::certificates("tls.crt", &leaf.certificate).ok();
+        chain.is_some() && self.chain() == chain
     }
 
     /// Serves `leaf` from the next handshake on; says whether that is a change. An unusable leaf is an error and

@@ -13,7 +13,7 @@ use crate::{Error, Options};
 pub const CERTIFICATE: &str = "tls.crt";
 /// The key of the private key.
 pub const KEY: &str = "tls.key";
-/// In the CA Secret: the certificate of the CA before the present one.
+/// In the CA Secret: the certificates of CAs before the present one.
 pub const PREVIOUS: &str = "ca-previous.crt";
 /// In the leaf Secret: the certificate of the CA that signed it.
 pub const ISSUER: &str = "ca.crt";
@@ -22,8 +22,14 @@ type Data = BTreeMap<String, ByteString>;
 
 /// Reads the CA Secret; an error names the key that is missing or not text.
 pub fn authority(secret: &Secret) -> Result<Authority, Error> {
-    let previous = text(secret, PREVIOUS)?.map(ToOwned::to_owned);
-    Ok(Authority { pair: leaf(secret)?, previous })
+    Ok(Authority { pair: leaf(secret)?, previous: previous(secret)? })
+}
+
+/// The certificates of earlier CAs in the CA Secret, one text each.
+pub fn previous(secret: &Secret) -> Result<Vec<String>, Error> {
+    let text = text(secret, PREVIOUS)?.unwrap_or_default();
+    let parts = text.split_inclusive("-----END CERTIFICATE-----").map(str::trim);
+    Ok(parts.filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect())
 }
 
 /// Reads the leaf Secret; an error names the key that is missing or not text.
@@ -47,7 +53,7 @@ pub fn authority_data(authority: &Authority) -> BTreeMap<&'static str, Option<St
     BTreeMap::from([
         (CERTIFICATE, Some(authority.pair.certificate.clone())),
         (KEY, Some(authority.pair.key.clone())),
-        (PREVIOUS, authority.previous.clone()),
+        (PREVIOUS, Some(authority.previous.join("\n")).filter(|text| !text.is_empty())),
     ])
 }
 
@@ -92,5 +98,24 @@ pub fn secret(
     secret
 }
 
+/// Whether a person asks for a rotation: the annotation has a value that was not carried out yet.
+#[must_use]
+pub fn requested(secret: &Secret, options: &Options) -> bool {
+    let annotation = |key: &String| secret.metadata.annotations.as_ref()?.get(key);
+    let wish = annotation(&options.rotate_annotation);
+    wish.is_some() && wish != annotation(&options.rotated_annotation())
+}
+
+/// Remembers that what was asked for is carried out, with the very write that does it.
+pub fn mark_rotated(secret: &mut Secret, options: &Options) {
+    let annotations = secret.metadata.annotations.as_mut();
+    let Some((annotations, wish)) =
+        annotations.and_then(|all| all.get(&options.rotate_annotation).cloned().map(|wish| (all, wish)))
+    else {
+        return;
+    };
+    annotations.insert(options.rotated_annotation(), wish);
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,7 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use certs::Trouble;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
@@ -97,6 +98,21 @@ pub fn of_conditions(old: &RedisFailoverStatus, new: &RedisFailoverStatus) -> Ve
     notices
 }
 
+/// The event that tells of a turn of the webhook's certificates. Another text about the same trouble is no news.
+#[must_use]
+pub fn of_certificates(old: Option<&Trouble>, new: Option<&Trouble>) -> Option<Notice> {
+    match (old, new) {
+        (old, Some(new)) if old.is_none_or(|old| old.reason != new.reason) => {
+            Some(Notice { warning: true, reason: new.reason.to_owned(), note: new.text.clone() })
+        }
+        (Some(old), None) => {
+            let note = format!("the webhook's certificates are in order again; before: {}", old.text);
+            Some(good("CertificatesInOrder", note))
+        }
+        _ => None,
+    }
+}
+
 fn good(reason: &str, note: String) -> Notice {
     Notice { warning: false, reason: reason.to_owned(), note }
 }
@@ -125,7 +141,7 @@ pub struct Reporter {
     pub instance: String,
 }
 
-/// Publishes events of one `RedisFailover`, each at most once a minute.
+/// Publishes events about one object, each at most once a minute.
 ///
 /// Each is an object of its own: kube's recorder counts events of one reason together and keeps the first text, so the
 /// second failover would be told with the address of the first.

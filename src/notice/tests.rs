@@ -78,3 +78,26 @@ fn a_note_fits_and_is_cut_between_characters() {
     let long = "ä".repeat(NOTE);
     assert!(cut(&long).len() <= NOTE && cut(&long).chars().all(|c| c == 'ä'));
 }
+
+#[test]
+fn each_turn_of_the_certificates_is_told_once() {
+    let trouble = |reason, text: &str| Some(Trouble { reason, text: text.to_owned() });
+    let expiring = trouble("CertificateExpiring", "ends soon");
+    let cases = [
+        ("still good", None, None, None),
+        ("begins", None, expiring.clone(), Some((true, "CertificateExpiring"))),
+        ("goes on in other words", trouble("CertificateExpiring", "ends in a day"), expiring.clone(), None),
+        (
+            "gets worse",
+            expiring.clone(),
+            trouble("CertificateMissing", "gone"),
+            Some((true, "CertificateMissing")),
+        ),
+        ("ends", expiring, None, Some((false, "CertificatesInOrder"))),
+    ];
+    for (name, old, new, expected) in cases {
+        let notice = of_certificates(old.as_ref(), new.as_ref());
+        let told = notice.as_ref().map(|notice| (notice.warning, notice.reason.as_str()));
+        assert_eq!(told, expected, "{name}");
+    }
+}

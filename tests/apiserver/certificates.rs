@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certs::{Bundle, Keeper, Options, Slot, store};
+use certs::{Bundle, Keeper, Mode, Options, Slot, State, store};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use redis_operator::admission::Admission;
+use redis_operator::api::defaults::Images;
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -21,54 +25,78 @@ use crate::stage::{Release, Stage};
 
 /// Any port: nobody calls these webhooks.
 const PORT: u16 = 1;
+const ROTATE: &str = "storage.spotahome.com/rotate";
+pub(crate) const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// The settings that the operator has in this release; the certificate is for `localhost`.
 pub(crate) fn options(stage: &Stage, release: &Release) -> Options {
     let name = &release.name;
     Options {
+        mode: Mode::Own,
         namespace: stage.namespace.clone(),
         service: "localhost".to_owned(),
         ca_secret: format!("{name}-webhook-ca"),
         leaf_secret: format!("{name}-webhook-tls"),
         mutating_configuration: Some(name.clone()),
         validating_configuration: Some(name.clone()),
+        definition: None,
         field_manager: "redis-operator-certificates".to_owned(),
         labels: BTreeMap::new(),
+        rotate_annotation: ROTATE.to_owned(),
     }
 }
 
+/// A TLS server that serves what the slot holds, for as long as the test runs.
+async fn serve(slot: &Arc<Slot>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let router = webhook::router(Arc::new(Admission::new(Images::default())), Arc::new(|_| {}));
+    let (slot, stop) = (Arc::clone(slot), webhook::Stop::new(CancellationToken::new()));
+    tokio::spawn(webhook::serve(listener, slot, router, stop, webhook::Limits::default()));
+    address
+}
+
 /// Several replicas that keep the certificates of one release.
-struct Keepers {
-    stage: Stage,
-    release: Release,
-    options: Options,
-    slots: Vec<Arc<Slot>>,
-    bundles: Vec<watch::Receiver<Option<Bundle>>>,
+pub(crate) struct Keepers {
+    pub(crate) stage: Stage,
+    pub(crate) release: Release,
+    pub(crate) options: Options,
+    pub(crate) slots: Vec<Arc<Slot>>,
+    pub(crate) states: Vec<watch::Receiver<State>>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Keepers {
     /// Starts them all at once, on a release that has neither Secrets nor bundles.
-    async fn start(namespace: &str, replicas: usize) -> Self {
+    pub(crate) async fn start(namespace: &str, replicas: usize) -> Self {
         let stage = Stage::open(namespace).await;
         let release = stage.release().await;
-        for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
-            let configuration = release.configuration(kind, namespace, PORT);
+        let options = options(&stage, &release);
+        Self::start_with(stage, release, options, replicas).await
+    }
+
+    pub(crate) async fn start_with(
+        stage: Stage,
+        release: Release,
+        options: Options,
+        replicas: usize,
+    ) -> Self {
+        for kind in KINDS {
+            let configuration = release.configuration(kind, &stage.namespace, PORT);
             stage.apply(&configuration).await.unwrap();
         }
-        let options = options(&stage, &release);
-        let (mut keepers, mut slots, mut bundles) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut keepers, mut slots, mut states) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..replicas {
             let slot = Slot::new();
-            let (keeper, bundle) = Keeper::new(release.client.clone(), options.clone(), Arc::clone(&slot));
+            let (keeper, receiver) = Keeper::new(release.client.clone(), options.clone(), Arc::clone(&slot));
             keepers.push(keeper);
             slots.push(slot);
-            bundles.push(bundle);
+            states.push(receiver);
         }
         let stop = CancellationToken::new();
         let tasks = keepers.into_iter().map(|keeper| keeper.run(stop.clone())).collect();
-        Self { stage, release, options, slots, bundles, stop, tasks }
+        Self { stage, release, options, slots, states, stop, tasks }
     }
 
     async fn secret(&self, name: &str) -> Option<Secret> {
@@ -81,7 +109,7 @@ impl Keepers {
     }
 
     /// Waits until every replica serves a certificate of the one CA that is stored, and every webhook trusts it.
-    async fn settled(&self) -> Bundle {
+    pub(crate) async fn settled(&self) -> Bundle {
         eventually("all certificates agree", async || {
             let ca = self.secret(&self.options.ca_secret).await.ok_or("no CA")?;
             let bundle = store::authority(&ca).map_err(|error| error.to_string())?.bundle();
@@ -94,13 +122,12 @@ impl Keepers {
             if trusted.iter().any(|pem| pem != bundle.pem()) {
                 return Err(format!("webhooks trust {trusted:?}"));
             }
-            let told = |seen: &watch::Receiver<Option<Bundle>>| seen.borrow().as_ref() == Some(&bundle);
-            if !self.bundles.iter().all(told) {
+            let told = |seen: &watch::Receiver<State>| seen.borrow().bundle.as_ref() == Some(&bundle);
+            if !self.states.iter().all(told) {
                 return Err("a keeper has not announced it".to_owned());
             }
             let stored = store::leaf(&leaf).unwrap();
-            let serve = |slot: &Arc<Slot>| slot.loaded() && !slot.load(&stored).unwrap();
-            if !self.slots.iter().all(serve) {
+            if !self.slots.iter().all(|slot| slot.serves(&stored)) {
                 return Err("a keeper serves another certificate".to_owned());
             }
             Ok(bundle)
@@ -109,7 +136,7 @@ impl Keepers {
     }
 
     /// The bundles in all webhooks of the release.
-    async fn trusted(&self) -> Vec<String> {
+    pub(crate) async fn trusted(&self) -> Vec<String> {
         let name = &self.release.name;
         let client = || self.stage.client.clone();
         let mutating: MutatingWebhookConfiguration = Api::all(client()).get(name).await.unwrap();
@@ -122,7 +149,80 @@ impl Keepers {
             .collect()
     }
 
-    async fn stop(mut self) {
+    /// Annotates a Secret, as a person does who wants a rotation.
+    async fn ask(&self, secret: &str, wish: &str) {
+        let patch = json!({"metadata": {"annotations": {ROTATE: wish}}});
+        let secrets: Api<Secret> = self.stage.api();
+        secrets.patch(secret, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// Waits until the wish has come true, and returns the Secret.
+    async fn rotated(&self, secret: &str, wish: &str) -> Secret {
+        eventually(&format!("{secret} was rotated for {wish}"), async || {
+            let secret = self.secret(secret).await.ok_or("no Secret")?;
+            let annotations = secret.metadata.annotations.clone().unwrap_or_default();
+            match annotations.get(&self.options.rotated_annotation()) {
+                Some(done) if done == wish => Ok(secret),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+    }
+
+    /// Writes a bundle as somebody else would.
+    pub(crate) async fn overwrite(&self, kind: &str, pem: &str) {
+        let bundle = ByteString(pem.as_bytes().to_vec());
+        let patch = json!([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]);
+        let patch = Patch::Json::<()>(serde_json::from_value(patch).unwrap());
+        let (name, client) = (&self.release.name, self.stage.client.clone());
+        if kind == KINDS[0] {
+            let api: Api<MutatingWebhookConfiguration> = Api::all(client);
+            api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+        } else {
+            let api: Api<ValidatingWebhookConfiguration> = Api::all(client);
+            api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+        }
+    }
+
+    /// Waits until all webhooks have this bundle.
+    pub(crate) async fn put_back(&self, bundle: &Bundle) {
+        eventually("the bundle is put back", async || {
+            let trusted = self.trusted().await;
+            if trusted.iter().all(|pem| pem == bundle.pem()) { Ok(()) } else { Err(format!("{trusted:?}")) }
+        })
+        .await;
+    }
+
+    /// Replaces a Secret by a damaged one of its name.
+    async fn damage(&self, bad: &Secret) {
+        let secrets: Api<Secret> = self.stage.api();
+        let name = bad.metadata.name.clone().unwrap();
+        eventually("the damage is done", async || {
+            // A keeper may be faster to make a good one.
+            let _ = secrets.delete(&name, &DeleteParams::default()).await;
+            secrets.create(&PostParams::default(), bad).await.map_err(|error| error.to_string())
+        })
+        .await;
+    }
+
+    /// Waits until both Secrets can be used again and every webhook trusts the CA.
+    async fn usable(&self) {
+        eventually("the Secrets are mended", async || {
+            let ca = self.secret(&self.options.ca_secret).await.ok_or("no CA")?;
+            let authority = store::authority(&ca).map_err(|error| error.to_string())?;
+            let leaf = self.secret(&self.options.leaf_secret).await.ok_or("no leaf")?;
+            let leaf = store::leaf(&leaf).map_err(|error| error.to_string())?;
+            certs::issue::leaf(&authority, &self.options.dns_names(), jiff::Timestamp::now())
+                .map_err(|error| format!("the CA: {error}"))?;
+            Slot::new().load(&leaf).map_err(|error| format!("the leaf: {error}"))?;
+            let trusted = self.trusted().await;
+            let all = trusted.iter().all(|pem| pem == authority.bundle().pem());
+            if all { Ok(()) } else { Err(format!("webhooks trust {trusted:?}")) }
+        })
+        .await;
+    }
+
+    pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
@@ -166,20 +266,93 @@ async fn deleted_secrets_are_made_again_and_the_old_authority_stays_trusted() {
 }
 
 #[tokio::test]
-async fn an_overwritten_bundle_is_put_back_within_two_seconds() {
-    let keepers = Keepers::start("certs-bundle", 2).await;
+async fn each_wish_for_another_leaf_is_carried_out_once_and_clients_get_through() {
+    let keepers = Keepers::start("certs-leaf-wish", 2).await;
     let bundle = keepers.settled().await;
-    let empty = Patch::Json::<()>(
-        serde_json::from_value(
-            json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}]),
-        )
-        .unwrap(),
-    );
-    let configurations: Api<ValidatingWebhookConfiguration> = Api::all(keepers.stage.client.clone());
-    let begin = Instant::now();
-    configurations.patch(&keepers.release.name, &PatchParams::default(), &empty).await.unwrap();
-    assert_eq!(keepers.settled().await, bundle);
-    let took = begin.elapsed();
-    assert!(took < Duration::from_secs(2), "put back after {took:?}");
+    let address = serve(&keepers.slots[0]).await;
+    let (name, secret) = (keepers.options.server_name(), keepers.options.leaf_secret.clone());
+    let writes =
+        || keepers.release.answers("update", "secrets").into_iter().filter(|code| *code == 200).count();
+    let before = writes();
+    for wish in 0..5 {
+        keepers.ask(&secret, &wish.to_string()).await;
+        let wish = wish.to_string();
+        let rotated = keepers.rotated(&secret, &wish);
+        let dialling = async {
+            loop {
+                certs::dial(&address, &name, &bundle, Duration::from_secs(5)).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::select! { _ = rotated => {}, () = dialling => {} }
+        assert_eq!(keepers.settled().await, bundle, "the CA is the same");
+    }
+    all_the_time("a wish is carried out once", Duration::from_secs(1), async || {
+        let written = writes() - before;
+        if written == 5 { Ok(()) } else { Err(format!("{written} writes")) }
+    })
+    .await;
+    keepers.stop().await;
+}
+
+#[tokio::test]
+async fn a_wish_for_another_authority_publishes_both_and_a_second_one_waits() {
+    let keepers = Keepers::start("certs-ca-wish", 2).await;
+    let first = keepers.settled().await;
+    let leaf = keepers.secret(&keepers.options.leaf_secret).await;
+    let secret = keepers.options.ca_secret.clone();
+    keepers.ask(&secret, "one").await;
+    keepers.rotated(&secret, "one").await;
+    let both = keepers.settled().await;
+    assert_ne!(both, first);
+    assert!(both.pem().ends_with(first.pem()), "the old CA is trusted beside the new one");
+    keepers.ask(&secret, "two").await;
+    all_the_time("the rotation that runs is finished first", Duration::from_secs(2), async || {
+        let trusted = keepers.trusted().await;
+        if trusted.iter().any(|pem| pem != both.pem()) {
+            return Err(format!("{trusted:?}"));
+        }
+        let same = keepers.secret(&keepers.options.leaf_secret).await == leaf;
+        if same { Ok(()) } else { Err("the leaf is of a CA that not all may know".to_owned()) }
+    })
+    .await;
+    keepers.stop().await;
+}
+
+/// Puts garbage into a Secret and marks it as never to be changed.
+fn immutable(mut secret: Secret) -> Secret {
+    secret.data.get_or_insert_default().insert("tls.key".to_owned(), ByteString(b"garbage".to_vec()));
+    Secret { immutable: Some(true), ..secret }
+}
+
+/// Another type, which no write can change, and nothing in it.
+fn opaque(secret: Secret) -> Secret {
+    Secret { type_: Some("Opaque".to_owned()), data: None, ..secret }
+}
+
+/// Keys without values.
+fn hollow(mut secret: Secret) -> Secret {
+    secret.data.get_or_insert_default().values_mut().for_each(|value| value.0.clear());
+    secret
+}
+
+#[tokio::test]
+async fn damaged_secrets_are_made_anew() {
+    let keepers = Keepers::start("certs-damaged", 2).await;
+    keepers.settled().await;
+    let damages: [fn(Secret) -> Secret; 3] = [immutable, opaque, hollow];
+    for name in [&keepers.options.leaf_secret, &keepers.options.ca_secret] {
+        for (number, damage) in damages.iter().enumerate() {
+            let mut bad = damage(keepers.secret(name).await.unwrap());
+            bad.metadata.resource_version = None;
+            bad.metadata.uid = None;
+            bad.metadata.creation_timestamp = None;
+            bad.metadata.managed_fields = None;
+            keepers.damage(&bad).await;
+            let begin = Instant::now();
+            keepers.usable().await;
+            println!("{name}, damage {number}: mended after {:?}", begin.elapsed());
+        }
+    }
     keepers.stop().await;
 }

@@ -2,7 +2,11 @@
 //! controllers, so there are no pods and nothing collects garbage.
 
 #[cfg(test)]
+mod certificate_bundles;
+#[cfg(test)]
 mod certificates;
+#[cfg(test)]
+mod certificates_of_others;
 #[cfg(test)]
 mod children;
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) struct Release {
     /// A client with the rights of the operator's service account.
     pub(crate) client: Client,
     server: &'static Server,
-    user: String,
+    pub(crate) user: String,
     documents: Vec<Value>,
 }
 
@@ -52,8 +52,15 @@ impl Stage {
 
     /// Installs the rights of the chart and nothing else of it.
     pub(crate) async fn release(&self) -> Release {
+        self.release_with(&[]).await
+    }
+
+    /// As [`Stage::release`], with values of the chart.
+    pub(crate) async fn release_with(&self, values: &[&str]) -> Release {
         let name = format!("redisoperator-{}", self.namespace);
-        let text = helm::template(&[&name, helm::CHART, "--namespace", &self.namespace]);
+        let mut arguments = vec![name.as_str(), helm::CHART, "--namespace", &self.namespace];
+        arguments.extend(values.iter().flat_map(|value| ["--set", value]));
+        let text = helm::template(&arguments);
         let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
         let mut rights = 0;
         for document in &documents {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test")]
 
+mod certificates;
 #[path = "../helm/mod.rs"]
 mod helm;
 mod parts;

@@ -41,7 +41,7 @@ fn no_permission_has_a_wildcard() {
 
 #[test]
 fn what_can_be_narrowed_to_a_name_is() {
-    let narrow = ["mutatingwebhookconfigurations", "leases"];
+    let narrow = ["mutatingwebhookconfigurations", "customresourcedefinitions", "leases"];
     for rule in rules(&render(&[])) {
         let resources = texts(&rule["resources"]);
         if resources.iter().any(|resource| narrow.contains(resource)) {
@@ -170,6 +170,8 @@ fn arguments_services_and_webhooks_agree(#[case] release: &str, #[case] port: u1
 #[rstest]
 #[case(&[])]
 #[case(&["webhook.enabled=false"])]
+#[case(&[r#"webhook.certificates.mode="cert-manager""#])]
+#[case(&[r#"webhook.certificates={"mode":"secret","secretName":"theirs"}"#])]
 #[case(&[r#"logLevel="info,kube=debug""#, r#"logFormat="json""#, "concurrency=5", r#"namespaces.regex="^team-.*$""#])]
 #[case(&[r#"redisImage="redis:8""#, r#"exporterImage="exporter:1""#, r#"extraArgs=["--k8s-cli-qps-limit=50"]"#])]
 fn the_operator_accepts_its_arguments(#[case] sets: &[&str]) {

@@ -156,5 +156,5 @@ fn compare_keys(path: &str, values: &Value, schema: &Value) {
 }
 
 fn is_kubernetes_type(path: &str) -> bool {
-    ["values.affinity", "values.resources"].contains(&path)
+    ["values.affinity", "values.resources", "values.webhook.certificates.issuerRef"].contains(&path)
 }

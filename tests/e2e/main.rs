@@ -11,6 +11,7 @@
 //! | `IMAGE` | the operator's image, by default `redis-operator:dev` |
 //! | `STEADY_SECONDS` | how long the steady state is watched, by default 60 |
 //! | `FAILOVER_ROUNDS`, `FAULTS` | see `failover/mod.rs` |
+//! | `LEAF_ROTATIONS`, `CA_ROTATIONS` | how often certificates are rotated, by default 3 and 1 |
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test")]
 
@@ -23,6 +24,7 @@ mod servers;
 mod shell;
 mod stage;
 mod stories;
+mod stream;
 mod wait;
 
 use std::process::ExitCode;
@@ -44,6 +46,7 @@ fn all() -> Vec<Story> {
         Story::new("no-webhook", Alone, stories::no_webhook::play),
         Story::new("leader", Alone, stories::leader::play),
         Story::new("failover", Alone, failover::play),
+        Story::new("rotations", Alone, stories::rotations::play),
         Story::new("steady-state", Alone, stories::steady_state::play),
         // Removes the release and the CRD, so nothing can come after it.
         Story::new("all-in-one", Alone, stories::all_in_one::play),

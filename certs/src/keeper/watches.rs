@@ -11,7 +11,9 @@ use kube::{Api as KubeApi, Resource};
 use serde::de::DeserializeOwned;
 
 use super::api::Api;
+use super::publication::Version;
 use crate::inject::{Configuration, Kind};
+use crate::options::Mode;
 use crate::{Bundle, Error, Options};
 
 /// One watched object.
@@ -47,6 +49,7 @@ pub(super) struct View {
     pub(super) leaf: Seen<Secret>,
     mutating: Seen<Configuration>,
     validating: Seen<Configuration>,
+    definition: Seen<Configuration>,
 }
 
 /// What a watch reported.
@@ -57,14 +60,17 @@ pub(super) enum Change {
 }
 
 impl View {
-    /// Knows nothing, except that configurations without a name do not exist.
+    /// Knows nothing, except that objects without a name do not exist, and no CA where others make the certificate.
     pub(super) fn new(options: &Options) -> Self {
         let unwatched = |name: &Option<String>| {
             if name.is_none() { Seen::Absent } else { Seen::Unknown }
         };
+        let own = options.mode == Mode::Own;
         Self {
+            authority: if own { Seen::Unknown } else { Seen::Absent },
             mutating: unwatched(&options.mutating_configuration),
             validating: unwatched(&options.validating_configuration),
+            definition: unwatched(&options.definition),
             ..Self::default()
         }
     }
@@ -79,41 +85,59 @@ impl View {
 
     /// Whether every watch has answered.
     pub(super) fn complete(&self) -> bool {
-        self.authority.known() && self.leaf.known() && self.mutating.known() && self.validating.known()
+        let webhooks = [&self.mutating, &self.validating, &self.definition];
+        self.authority.known() && self.leaf.known() && webhooks.into_iter().all(Seen::known)
     }
 
     pub(super) fn configuration(&mut self, kind: Kind) -> &mut Seen<Configuration> {
         match kind {
             Kind::Mutating => &mut self.mutating,
             Kind::Validating => &mut self.validating,
+            Kind::Definition => &mut self.definition,
         }
     }
 
-    /// Whether every existing webhook configuration has the bundle.
+    /// Whether every existing object that names the webhook has the bundle.
     pub(super) fn carries(&self, bundle: &Bundle) -> bool {
-        let seen = [&self.mutating, &self.validating];
-        seen.into_iter().filter_map(Seen::present).all(|live| live.carries(bundle))
+        self.configurations().all(|live| live.carries(bundle))
+    }
+
+    /// The one bundle that every webhook has, if they agree on one.
+    pub(super) fn bundle(&self) -> Option<Bundle> {
+        let mut all = self.configurations().flat_map(Configuration::bundles);
+        let first = std::str::from_utf8(all.next()?).ok()?;
+        let agreed = all.all(|other| other == first.as_bytes());
+        if agreed { Bundle::read("caBundle", first).ok() } else { None }
+    }
+
+    pub(super) fn versions(&self) -> Vec<Version> {
+        self.configurations().map(Configuration::version).collect()
+    }
+
+    fn configurations(&self) -> impl Iterator<Item = &Configuration> {
+        [&self.mutating, &self.validating, &self.definition].into_iter().filter_map(Seen::present)
     }
 }
 
 /// All watches as one endless stream. Each is narrowed to one name; broken ones are opened again with a backoff
 /// of up to 30 s.
 pub(super) fn all(api: &Api, options: &Options) -> SelectAll<BoxStream<'static, Change>> {
-    let mut streams = vec![
-        one(&api.secrets, &options.ca_secret, "Secret").map(Change::Authority).boxed(),
-        one(&api.secrets, &options.leaf_secret, "Secret").map(Change::Leaf).boxed(),
-    ];
-    if let Some(name) = &options.mutating_configuration {
-        let kind = Kind::Mutating;
-        let changes = one(&api.mutating, name, kind.name());
-        streams.push(changes.map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed());
+    let mut streams = vec![one(&api.secrets, &options.leaf_secret, "Secret").map(Change::Leaf).boxed()];
+    if options.mode == Mode::Own {
+        streams.push(one(&api.secrets, &options.ca_secret, "Secret").map(Change::Authority).boxed());
     }
-    if let Some(name) = &options.validating_configuration {
-        let kind = Kind::Validating;
-        let changes = one(&api.validating, name, kind.name());
-        streams.push(changes.map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed());
-    }
+    let names = (&options.mutating_configuration, &options.validating_configuration, &options.definition);
+    streams.extend(names.0.as_deref().map(|name| webhooks(&api.mutating, name, Kind::Mutating)));
+    streams.extend(names.1.as_deref().map(|name| webhooks(&api.validating, name, Kind::Validating)));
+    streams.extend(names.2.as_deref().map(|name| webhooks(&api.definitions, name, Kind::Definition)));
     select_all(streams)
+}
+
+fn webhooks<K>(api: &KubeApi<K>, name: &str, kind: Kind) -> BoxStream<'static, Change>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Into<Configuration> + 'static,
+{
+    one(api, name, kind.name()).map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed()
 }
 
 fn one<K>(api: &KubeApi<K>, name: &str, kind: &str) -> impl Stream<Item = Option<K>> + Send + use<K>

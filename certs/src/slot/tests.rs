@@ -60,7 +60,7 @@ async fn clients_get_through_at_every_moment_of_a_rotation() {
     let (slot, old) = (Slot::new(), authority());
     let address = server(&slot).await;
     slot.load(&leaf(&old)).unwrap();
-    let new = Authority { previous: Some(old.pair.certificate.clone()), ..authority() };
+    let new = Authority { previous: vec![old.pair.certificate.clone()], ..authority() };
 
     dial(&address, NAME, &new.bundle(), DEADLINE).await.expect("new bundle, old leaf");
     slot.load(&leaf(&new)).unwrap();

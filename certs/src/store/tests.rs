@@ -1,24 +1,27 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::{inspect, issue};
+use crate::{Mode, inspect, issue};
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
+        mode: Mode::Own,
         namespace: "ns".into(),
         service: "webhook".into(),
         ca_secret: "ca".into(),
         leaf_secret: "leaf".into(),
         mutating_configuration: None,
         validating_configuration: None,
+        definition: None,
         field_manager: "test".into(),
         labels: BTreeMap::from([("app".to_owned(), "redis".to_owned())]),
+        rotate_annotation: "example.com/rotate".into(),
     }
 }
 
 fn good() -> Authority {
-    let old = issue::authority(Timestamp::now()).unwrap().pair.certificate;
-    Authority { previous: Some(old), ..issue::authority(Timestamp::now()).unwrap() }
+    let old = || issue::authority(Timestamp::now()).unwrap().pair.certificate.trim().to_owned();
+    Authority { previous: vec![old(), old()], ..issue::authority(Timestamp::now()).unwrap() }
 }
 
 fn stored(authority: &Authority) -> Secret {
@@ -33,7 +36,7 @@ fn a_ca_survives_its_secret() {
     assert_eq!(secret.metadata.namespace.as_deref(), Some("ns"));
     assert_eq!(secret.metadata.labels, Some(options().labels));
     assert_eq!(authority(&secret).unwrap(), ca);
-    inspect::authority(&ca).unwrap();
+    inspect::authority(&ca, false).unwrap();
 }
 
 #[test]
@@ -53,7 +56,7 @@ fn a_renewal_keeps_what_others_put_into_the_secret_and_its_version() {
     existing.type_ = Some("Opaque".into());
     existing.data.get_or_insert_default().insert("extra".into(), ByteString(b"1".to_vec()));
 
-    let alone = Authority { previous: None, ..good() };
+    let alone = Authority { previous: Vec::new(), ..good() };
     let renewed = secret(Some(&existing), "ca", authority_data(&alone), &options());
     assert_eq!(renewed.metadata, existing.metadata);
     assert_eq!(renewed.type_, existing.type_, "the API refuses another type");
@@ -82,7 +85,7 @@ fn damaged_data_is_an_error_that_names_the_field_and_shows_no_data() {
             Some(value) => data.insert(key.to_owned(), ByteString(value)),
             None => data.remove(key),
         };
-        let error = authority(&secret).and_then(|ca| inspect::authority(&ca)).expect_err(name);
+        let error = authority(&secret).and_then(|ca| inspect::authority(&ca, false)).expect_err(name);
         assert!(error.to_string().starts_with(key), "{name}: {error}");
         assert!(!error.to_string().contains("garbage"), "{name}: {error}");
         assert_eq!(error.reason(), "CertificateDamaged", "{name}");
@@ -101,4 +104,22 @@ fn only_a_single_certificate_may_become_part_of_the_public_bundle() {
     let with_key = format!("{}{}", ca.pair.certificate, ca.pair.key);
     assert!(inspect::authority_life(CERTIFICATE, &ca.pair.certificate).is_ok());
     assert!(inspect::authority_life(CERTIFICATE, &with_key).is_err());
+}
+
+#[test]
+fn each_new_value_of_the_annotation_asks_for_one_rotation() {
+    let (mut secret, options) = (stored(&good()), options());
+    let ask = |secret: &mut Secret, wish: &str| {
+        let annotations = secret.metadata.annotations.get_or_insert_default();
+        annotations.insert(options.rotate_annotation.clone(), wish.to_owned());
+    };
+    assert!(!requested(&secret, &options));
+    for wish in ["", "1", "2", "1"] {
+        ask(&mut secret, wish);
+        assert!(requested(&secret, &options), "{wish:?}");
+        mark_rotated(&mut secret, &options);
+        assert!(!requested(&secret, &options), "{wish:?}");
+    }
+    secret.metadata.annotations.as_mut().unwrap().remove(&options.rotate_annotation);
+    assert!(!requested(&secret, &options), "the wish was taken back");
 }

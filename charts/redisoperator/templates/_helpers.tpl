@@ -30,6 +30,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* Name of the Secret with the webhook's certificate. */}}
+{{- define "redisoperator.certificateSecret" -}}
+{{- if eq .Values.webhook.certificates.mode "secret" }}
+{{- .Values.webhook.certificates.secretName | required "webhook.certificates.mode is secret: name it in webhook.certificates.secretName" }}
+{{- else }}
+{{- include "redisoperator.fullname" . }}-webhook-tls
+{{- end }}
+{{- end }}
+
+{{/* Annotations by which cert-manager finds what its CA goes into; nothing in other modes. */}}
+{{- define "redisoperator.injectCa" -}}
+{{- if and .Values.webhook.enabled (eq .Values.webhook.certificates.mode "cert-manager") -}}
+cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "redisoperator.fullname" . }}-webhook
+{{- end }}
+{{- end }}
+
 {{/* The one thing that both webhook configurations select: RedisFailovers, and nothing of anybody else's. */}}
 {{- define "redisoperator.webhookScope" -}}
 rules:

@@ -2,18 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use kube::api::{Api, PostParams};
-use redis_operator::api::{RedisFailover, RedisFailoverSpec};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
 use crate::operator;
 use crate::shell::kubectl;
 use crate::stage::Stage;
+use crate::stream::Stream;
 use crate::wait::{ensure, until};
 
-/// Time between two creates.
-const RHYTHM: Duration = Duration::from_millis(50);
 /// From the deletion of the leader's pod to another holder: what is promised, and what fails the test.
 const HANDOVER: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(8));
 /// How long a replaced pod may take to be gone.
@@ -55,57 +49,4 @@ async fn gone(stage: &Stage, pods: &[String]) {
         ensure(left.is_empty(), || format!("{left:?}"))
     })
     .await;
-}
-
-/// Creates that go through the webhook and are not stored.
-struct Stream {
-    stop: CancellationToken,
-    task: JoinHandle<(usize, Vec<String>, Duration)>,
-}
-
-impl Stream {
-    fn start(stage: &Stage) -> Self {
-        let stop = CancellationToken::new();
-        let api: Api<RedisFailover> = Api::namespaced(stage.client.clone(), &stage.namespace);
-        let task = tokio::spawn(send(api, stop.clone()));
-        Self { stop, task }
-    }
-
-    async fn end(self, stage: &Stage, during: &str) {
-        self.stop.cancel();
-        let (accepted, refused, slowest) = self.task.await.expect("the stream");
-        stage.say(format!(
-            "during {during}: {accepted} creates accepted, {} refused, slowest {:.2} s",
-            refused.len(),
-            slowest.as_secs_f64()
-        ));
-        assert!(refused.is_empty(), "{}", refused.join("\n"));
-        assert!(accepted > 20, "only {accepted} creates");
-    }
-}
-
-/// Each create is sent at its own time, whether or not the one before was answered.
-async fn send(api: Api<RedisFailover>, stop: CancellationToken) -> (usize, Vec<String>, Duration) {
-    let mut rhythm = tokio::time::interval(RHYTHM);
-    let mut sent = Vec::new();
-    while stop.run_until_cancelled(rhythm.tick()).await.is_some() {
-        let (api, number) = (api.clone(), sent.len());
-        sent.push(tokio::spawn(async move {
-            let object = RedisFailover::new(&format!("streamed-{number}"), RedisFailoverSpec::default());
-            let parameters = PostParams { dry_run: true, ..PostParams::default() };
-            let began = Instant::now();
-            let answer = api.create(&parameters, &object).await;
-            (answer.map_err(|error| error.to_string()), began.elapsed())
-        }));
-    }
-    let (mut accepted, mut refused, mut slowest) = (0, Vec::new(), Duration::ZERO);
-    for answer in sent {
-        let (answer, took) = answer.await.expect("a create");
-        slowest = slowest.max(took);
-        match answer {
-            Ok(_) => accepted += 1,
-            Err(error) => refused.push(error),
-        }
-    }
-    (accepted, refused, slowest)
 }

@@ -10,5 +10,6 @@ pub(crate) mod no_webhook;
 pub(crate) mod password;
 pub(crate) mod persistence;
 pub(crate) mod refusals;
+pub(crate) mod rotations;
 pub(crate) mod settings_at_boot;
 pub(crate) mod steady_state;
