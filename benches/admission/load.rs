@@ -82,7 +82,8 @@ async fn connect(address: &str, certificate: &str) -> Client {
 }
 
 async fn ask(client: &mut Client, (path, body): &(&'static str, Bytes)) {
-    let request = Request::post(format!("https://localhost{path}")).header("content-type", "application/json");
+    let request =
+        Request::post(format!("https://localhost{path}")).header("content-type", "application/json");
     let request = request.body(Full::new(body.clone())).expect("a request");
     let response = client.send_request(request).await.expect("a response");
     assert_eq!(response.status(), StatusCode::OK);
@@ -120,7 +121,8 @@ async fn steady(clients: &[Client], bodies: &[(&'static str, Bytes); 2]) -> Vec<
         if due >= end {
             return tasks.join_all().await;
         }
-        let (mut client, body) = (clients[number % clients.len()].clone(), bodies[number % bodies.len()].clone());
+        let (mut client, body) =
+            (clients[number % clients.len()].clone(), bodies[number % bodies.len()].clone());
         tasks.spawn(async move {
             ask(&mut client, &body).await;
             due.elapsed()

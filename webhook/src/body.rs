@@ -41,7 +41,8 @@ impl Room {
             return Err(ReviewError::TooLarge);
         }
         let mut read = Read { text: Vec::new(), share: None, turn: None };
-        let longest = expected.exact().map_or(MAX_BODY_BYTES, |bytes| bytes.try_into().unwrap_or(MAX_BODY_BYTES));
+        let longest =
+            expected.exact().map_or(MAX_BODY_BYTES, |bytes| bytes.try_into().unwrap_or(MAX_BODY_BYTES));
         let mut body = body;
         while let Some(frame) = body.frame().await {
             // Trailers say nothing to us.
@@ -66,7 +67,11 @@ impl Room {
     }
 }
 
-async fn acquire(from: &Arc<Semaphore>, count: usize, until: Instant) -> Result<OwnedSemaphorePermit, ReviewError> {
+async fn acquire(
+    from: &Arc<Semaphore>,
+    count: usize,
+    until: Instant,
+) -> Result<OwnedSemaphorePermit, ReviewError> {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     match timeout_at(until, Arc::clone(from).acquire_many_owned(count)).await {
         Ok(Ok(permit)) => Ok(permit),

@@ -48,9 +48,11 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         let left = self.left.get().checked_sub(1);
-        self.left.set(left.ok_or_else(|| {
-            D::Error::custom(format_args!("an object has more than {MAX_VALUES} values"))
-        })?);
+        self.left.set(
+            left.ok_or_else(|| {
+                D::Error::custom(format_args!("an object has more than {MAX_VALUES} values"))
+            })?,
+        );
         deserializer.deserialize_any(self)
     }
 }

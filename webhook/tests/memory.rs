@@ -34,7 +34,10 @@ const IS_SERVER: &str = "TEST_IS_SERVER";
 async fn serve() {
     let server = Server::start().await;
     println!("\n{} {}", server.address, BASE64_STANDARD.encode(&server.trusted));
-    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 struct Process {
@@ -65,7 +68,8 @@ impl Process {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let tls = trusting(&self.trusted, "h2", rustls::DEFAULT_VERSIONS);
         let stream = tls.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         sender
     }

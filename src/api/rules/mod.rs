@@ -20,6 +20,8 @@ pub(crate) mod texts;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 pub(crate) use names::NAME_MAX;
 use serde_json::Value;
 pub(crate) use servers::PULL_POLICIES;
@@ -90,14 +92,19 @@ impl Findings {
     }
 
     fn verdict(self, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Verdict {
-        let Some(old) = old else {
+        let Some(old) = old.filter(|_| !self.refusals.is_empty()) else {
             let problems = self.refusals.into_iter().map(|refusal| refusal.problem).collect();
             return Verdict { problems, warnings: self.warnings };
         };
         // A spec that cannot be written as JSON does not exist; as null, every field counts as unchanged.
         let [new, old] = [spec, old].map(|spec| serde_json::to_value(spec).unwrap_or_default());
+        // A list with a thousand faults is compared once.
+        let mut known = BTreeMap::new();
+        let mut is_changed = |path: &str| {
+            *known.entry(field(path).to_owned()).or_insert_with_key(|path| changed(path, &new, &old))
+        };
         let (changed, unchanged): (Vec<_>, Vec<_>) =
-            self.refusals.into_iter().partition(|refusal| refusal.is_new(&new, &old));
+            self.refusals.into_iter().partition(|refusal| refusal.is_new(&mut is_changed));
         let mut warnings = self.warnings;
         warnings.extend(unchanged.into_iter().map(|refusal| refusal.problem));
         Verdict { problems: changed.into_iter().map(|refusal| refusal.problem).collect(), warnings }
@@ -105,23 +112,23 @@ impl Findings {
 }
 
 impl Refusal {
-    /// Whether the update from `old` to `new` changed a field that this refusal is about.
-    fn is_new(&self, new: &Value, old: &Value) -> bool {
+    /// Whether the update changed a field that this refusal is about.
+    fn is_new(&self, is_changed: &mut impl FnMut(&str) -> bool) -> bool {
         if self.fields.is_empty() {
-            return changed(&self.problem.path, new, old);
+            return is_changed(&self.problem.path);
         }
-        self.fields.iter().any(|path| changed(path, new, old))
+        self.fields.iter().any(|path| is_changed(path))
     }
 }
 
-/// Whether two specs differ at a path such as `spec.redis.port`; a list is compared as a whole. What is not in the
-/// spec (the name) never changes.
-fn changed(path: &str, new: &Value, old: &Value) -> bool {
-    let Some(path) = path.strip_prefix("spec.") else {
-        return false;
-    };
-    let field = path.split_once('[').map_or(path, |(list, _)| list);
-    at(new, field) != at(old, field)
+/// The field of a path such as `spec.redis.customConfig[2]`: a list is compared as a whole.
+fn field(path: &str) -> &str {
+    path.split_once('[').map_or(path, |(list, _)| list)
+}
+
+/// Whether two specs differ in a field such as `spec.redis.port`. What is not in the spec (the name) never changes.
+fn changed(field: &str, new: &Value, old: &Value) -> bool {
+    field.strip_prefix("spec.").is_some_and(|field| at(new, field) != at(old, field))
 }
 
 fn at<'a>(spec: &'a Value, field: &str) -> Option<&'a Value> {

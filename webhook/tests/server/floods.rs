@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::common::{CREATE, PATIENCE, Server, post};
 use crate::connections::half_a_request;
-use crate::frames::{self, END_STREAM, ENHANCE_YOUR_CALM, Frame, GO_AWAY, REFUSED_STREAM, RST_STREAM, WINDOW};
+use crate::frames::{
+    self, END_STREAM, ENHANCE_YOUR_CALM, Frame, GO_AWAY, REFUSED_STREAM, RST_STREAM, WINDOW,
+};
 use http_body_util::{BodyExt, channel::Channel};
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -97,7 +99,11 @@ async fn long_bodies_wait_for_each_other_and_short_ones_for_none() {
     assert_eq!(statuses, [late, late, busy]);
     let mut long = CREATE.as_bytes().to_vec();
     long.resize(webhook::MAX_BODY_BYTES, b' ');
-    assert_eq!(server.http2().await.post("/mutate", long).await.status, StatusCode::OK, "the room is free again");
+    assert_eq!(
+        server.http2().await.post("/mutate", long).await.status,
+        StatusCode::OK,
+        "the room is free again"
+    );
 }
 
 /// Who opens streams and takes them back at once makes work and never waits: such a connection ends.

@@ -71,8 +71,9 @@ pub(crate) fn read(mut bytes: &[u8]) -> Vec<Frame> {
 pub(crate) async fn connect(server: &Server, setting: Option<(u16, u32)>) -> TlsStream<TcpStream> {
     let mut stream = server.tls("h2").await.unwrap();
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    let payload =
-        setting.map(|(name, value)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat()).unwrap_or_default();
+    let payload = setting
+        .map(|(name, value)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat())
+        .unwrap_or_default();
     Frame { kind: SETTINGS, flags: 0, stream: 0, payload }.write(&mut bytes);
     stream.write_all(&bytes).await.unwrap();
     stream

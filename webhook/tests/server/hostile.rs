@@ -58,7 +58,9 @@ async fn bodies_that_make_no_sense_are_400(#[case] body: Vec<u8>, #[case] reason
 async fn odd_values_are_decided_on() {
     let server = Server::start().await;
     let mut client = server.http2().await;
-    for object in ["1e308", "-0", "123456789012345678901234567890", r#"{"a": 1, "a": {}}"#, "\"\u{0}\"", r#""\u0000""#] {
+    for object in
+        ["1e308", "-0", "123456789012345678901234567890", r#"{"a": 1, "a": {}}"#, "\"\u{0}\"", r#""\u0000""#]
+    {
         let status = client.post("/validate", review_of(object)).await.status;
         let wanted = if object.contains('\0') { StatusCode::BAD_REQUEST } else { StatusCode::OK };
         assert_eq!(status, wanted, "{object:?}");
@@ -177,7 +179,8 @@ async fn requests_in_one_packet_are_answered_in_order() {
     let health = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let last = "GET /nowhere HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let answer = answer_to(&server, [&review, health, last].concat().as_bytes()).await;
-    let statuses: Vec<_> = answer.match_indices("HTTP/1.1 ").map(|(at, head)| &answer[at + head.len()..][..3]).collect();
+    let statuses: Vec<_> =
+        answer.match_indices("HTTP/1.1 ").map(|(at, head)| &answer[at + head.len()..][..3]).collect();
     assert_eq!(statuses, ["200", "200", "404"], "{answer}");
 }
 
