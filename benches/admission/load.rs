@@ -45,7 +45,7 @@ pub(crate) fn main(address: &str, certificate: &str, server: &str) {
         let before = cpu(server);
         let begin = Instant::now();
         let answers = full_load(&clients, &bodies, FULL_LOAD).await;
-        let (took, cpu) = (begin.elapsed(), cpu(server) - before);
+        let (took, cpu) = (begin.elapsed(), cpu(server).saturating_sub(before));
         let mut latencies = steady(&clients, &bodies).await;
         latencies.sort_unstable();
         #[allow(clippy::cast_precision_loss)] // Thousands.

@@ -4,6 +4,8 @@
 //! is always yes, and a bare responder of axum and rustls that only gives the uid back. One load generator, pinned to
 //! the second. Servers take turns, so that a machine that changes its speed changes it for all of them.
 
+#![allow(clippy::expect_used, reason = "a benchmark")]
+
 mod load;
 mod reviews;
 mod serve;

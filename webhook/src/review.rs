@@ -338,7 +338,8 @@ fn cut(message: &str) -> Cow<'_, str> {
     if message.len() <= MESSAGE_BYTES {
         return message.into();
     }
-    format!("{}…", &message[..message.floor_char_boundary(MESSAGE_BYTES)]).into()
+    let end = (0..=MESSAGE_BYTES).rfind(|at| message.is_char_boundary(*at)).unwrap_or_default();
+    format!("{}…", &message[..end]).into()
 }
 
 /// The API server leaves out what is empty, other callers may not.

@@ -1,5 +1,7 @@
 //! What hostile load does to the memory of the server, which is a process of its own here: this test, started again.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 #[path = "server/common.rs"]
 #[allow(dead_code)] // This file needs only some of it.
 mod common;
@@ -137,13 +139,22 @@ async fn longest_bodies_from_all_sides_stay_within_the_pods_memory() {
     }
     let long_text = format!("\"{}\"", "x".repeat(MAX_BODY_BYTES - CREATE.len()));
     let storms = [
-        ("one long text", longest(&long_text)),
-        ("small objects", longest(&vec![r#"{"":0}"#; 1_000_000].join(","))),
+        ("one long text", longest(&long_text), StatusCode::OK),
+        ("small objects", longest(&vec![r#"{"":0}"#; 1_000_000].join(",")), StatusCode::BAD_REQUEST),
     ];
     let server = Process::start("longest_bodies_from_all_sides_stay_within_the_pods_memory");
     server.serves_others().await;
     println!("before: {} KiB", server.memory("VmRSS:"));
-    for (name, body) in &storms {
+    for (name, body, status) in &storms {
+        // By itself, where nothing keeps it from being decoded.
+        server.forget_peak();
+        let request = post("/validate", "application/json", Full::new(body.clone()));
+        let alone = timeout(PATIENCE, server.client().await.send_request(request)).await.expect("no answer");
+        assert_eq!(alone.unwrap().status(), *status, "{name}");
+        let peak = server.memory("VmHWM:");
+        println!("{name}: 1, at most {peak} KiB");
+        assert!(peak < MOST_KIB, "{name} took {peak} KiB by itself");
+
         server.forget_peak();
         let begin = Instant::now();
         let accepted = storm(&server, body).await;

@@ -172,10 +172,9 @@ fn joined_save(entries: &[Entry<'_>]) -> Option<String> {
     if points.len() < 2 {
         return None;
     }
-    let joined = points.join(" ");
-    let shown = joined
-        .char_indices()
-        .nth(JOINED_CHARS)
-        .map_or(joined.clone(), |(end, _)| format!("{}…", &joined[..end]));
-    Some(format!("write one entry \"save {shown}\""))
+    let mut joined = points.join(" ");
+    if let Some((end, _)) = joined.char_indices().nth(JOINED_CHARS) {
+        joined.replace_range(end.., "…");
+    }
+    Some(format!("write one entry \"save {joined}\""))
 }
