@@ -8,6 +8,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 CACHE := $(or $(REDIS_OPERATOR_CACHE),$(HOME)/.cache/redis-operator)/cluster
 STEP := tests/step
 
+FUZZ_SECONDS ?= 600
+
 # release is what users get; e2e skips the minutes of link-time optimisation.
 PROFILE ?= release
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
@@ -23,7 +25,7 @@ TEST_FILES := $(wildcard tests/*.rs webhook/tests/*.rs certs/tests/*.rs)
 TEST_DIRS := $(patsubst %/,%,$(dir $(wildcard tests/*/main.rs webhook/tests/*/main.rs certs/tests/*/main.rs)))
 FAST_TESTS := $(filter-out $(SLOW_TESTS),$(basename $(notdir $(TEST_FILES))) $(notdir $(TEST_DIRS)))
 
-.PHONY: help check deny unit apiserver image cluster e2e generate demo clean-demo clean-cluster test
+.PHONY: help check deny unit apiserver bench fuzz image cluster e2e generate demo clean-demo clean-cluster test
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,6 +48,18 @@ unit: ## tests of pure code, TLS, scripted servers and server processes; no clus
 apiserver: ## tests against etcd and kube-apiserver alone
 	@$(STEP) "etcd and kube-apiserver" tests/cluster/cluster build etcd kube-apiserver kubectl helm
 	@$(STEP) "API server tests" cargo test --locked --test apiserver
+
+bench: ## what an admission costs, beside a bare responder (two processors, minutes)
+	@$(STEP) "build the benchmark" cargo bench --locked --bench admission --no-run
+	@$(STEP) "benchmark" cargo bench --locked --bench admission
+
+fuzz: ## fuzz each target for FUZZ_SECONDS (600); needs the nightly toolchain
+	@command -v cargo-fuzz >/dev/null || $(STEP) "install cargo-fuzz" cargo install --locked cargo-fuzz
+	@for target in $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))); do \
+		CARGO_TARGET_DIR=$(CURDIR)/fuzz/target $(STEP) "fuzz $$target" \
+			cargo +nightly fuzz run --fuzz-dir fuzz $$target -- -max_total_time=$(FUZZ_SECONDS) \
+			-rss_limit_mb=2048 -max_len=65536; \
+	done
 
 image: ## the image redis-operator:dev, also as target/image.tar (PROFILE=release or e2e)
 	@RUSTFLAGS="-C target-feature=+crt-static $(SMALL)" $(STEP) "static binary ($(PROFILE))" \

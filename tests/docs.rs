@@ -10,7 +10,14 @@ use redis_operator::offline::files::Source;
 use redis_operator::{offline, status};
 use regex_lite::Regex;
 
-const PAGES: [&str; 4] = ["README.md", "docs/design.md", "docs/development.md", "docs/certificates.md"];
+const PAGES: [&str; 6] = [
+    "README.md",
+    "docs/admission.md",
+    "docs/certificates.md",
+    "docs/design.md",
+    "docs/development.md",
+    "docs/performance.md",
+];
 
 /// A file of the project.
 fn read(file: &str) -> String {

@@ -168,3 +168,30 @@ fn a_generated_name_is_judged_by_its_length() {
     generated["metadata"] = json!({"generateName": "a".repeat(44)});
     assert!(!validate(&request("CREATE", Some(generated), None)).is_allowed());
 }
+
+/// One request of a hostile peer may cost no more than a big one of an honest peer: no list is compared with itself,
+/// and no message repeats all the others.
+#[test]
+fn long_lists_of_faults_cost_no_more_than_their_length() {
+    const ENTRIES: usize = 3000;
+    let list = |entry: fn(usize) -> Value| Value::Array((0..ENTRIES).map(entry).collect());
+    let saves = || list(|n| json!(format!("save {n} {n}")));
+    let specs = [
+        json!({"redis": {"customConfig": saves()}}),
+        json!({"redis": {"customConfig": list(|n| json!(format!("client-output-buffer-limit normal {n} 0 0")))}}),
+        json!({"redis": {"customConfig": list(|_| json!(""))}, "sentinel": {"customConfig": list(|_| json!("x"))}}),
+        json!({"redis": {"customCommandRenames": list(|_| json!({"from": "GET", "to": "SET"}))}}),
+        json!({"labelWhitelist": list(|_| json!("(a{500}){500}"))}),
+    ];
+    for spec in specs {
+        let mut changed = spec.clone();
+        changed["redis"]["port"] = 7000.into();
+        let (spec, changed) = (object(spec), object(changed));
+        let created = judge(&spec, None, &Images::default(), &View::default());
+        let updated = judge(&changed, Some(&spec), &Images::default(), &View::default());
+        assert!(!created.problems.is_empty() && updated.problems.is_empty());
+        assert_eq!(created.problems.len() + created.warnings.len(), updated.warnings.len());
+        let text = refusal(&created.name, &created.problems).unwrap();
+        assert!(text.len() < 1000 * ENTRIES, "{} bytes", text.len());
+    }
+}

@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use redis_operator::admission::Admission;
 use redis_operator::api::defaults::Images;
+use redis_operator::surroundings::watch::Surroundings;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -50,7 +51,10 @@ pub(crate) fn options(stage: &Stage, release: &Release) -> Options {
 async fn serve(slot: &Arc<Slot>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let router = webhook::router(Arc::new(Admission::new(Images::default())), Arc::new(|_| {}));
+    let router = webhook::router(
+        Arc::new(Admission::new(Images::default(), Surroundings::default())),
+        Arc::new(|_| {}),
+    );
     let (slot, stop) = (Arc::clone(slot), webhook::Stop::new(CancellationToken::new()));
     tokio::spawn(webhook::serve(listener, slot, router, stop, webhook::Limits::default()));
     address

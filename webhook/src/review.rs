@@ -3,11 +3,15 @@
 //! Mutating webhooks run before schema validation, so an object of the wrong shape does reach us. It is
 //! kept as plain JSON here: whoever parses it can then deny with a sentence, instead of a failed call.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use json_patch::Patch;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, error::Category};
+
+use crate::object;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -16,6 +20,8 @@ const KIND: &str = "AdmissionReview";
 const WARNING_CHARS: usize = 256;
 /// The API server drops warnings once all of them together have this many characters.
 const ALL_WARNINGS_CHARS: usize = 4096;
+/// Longest message of a denial, in bytes. A terminal holds less; a list of a thousand faults helps nobody.
+const MESSAGE_BYTES: usize = 16 * 1024;
 
 /// What the API server asks about: one change to one object. Fields we have no use for are not kept.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -39,11 +45,11 @@ pub struct Request {
     /// The change will not be stored, whatever the answer.
     #[serde(default, deserialize_with = "null_is_false")]
     pub dry_run: bool,
-    /// The object as it would be stored; none on a deletion.
-    #[serde(default)]
+    /// The object as it would be stored, without `managedFields`; none on a deletion.
+    #[serde(default, deserialize_with = "object::bounded")]
     pub object: Option<Value>,
-    /// The object as it is stored; none on a creation.
-    #[serde(default)]
+    /// The object as it is stored, without `managedFields`; none on a creation.
+    #[serde(default, deserialize_with = "object::bounded")]
     pub old_object: Option<Value>,
 }
 
@@ -164,6 +170,9 @@ pub enum ReviewError {
     /// The body is longer than [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES).
     #[error("body is longer than {} bytes", crate::MAX_BODY_BYTES)]
     TooLarge,
+    /// Other requests have taken all that the server may use at once.
+    #[error("too many requests at once")]
+    Busy,
     /// The body could not be read to its end.
     #[error("cannot read the body: {0}")]
     Body(String),
@@ -199,6 +208,7 @@ impl ReviewError {
         match self {
             Self::ContentType { .. } => "WrongContentType",
             Self::TooLarge => "BodyTooLarge",
+            Self::Busy => "Busy",
             Self::Body(_) => "BodyUnreadable",
             Self::NotJson(_) => "NotJson",
             Self::NotReview(_) => "NotAdmissionReview",
@@ -215,6 +225,7 @@ impl ReviewError {
         match self {
             Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Encode(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -232,7 +243,7 @@ struct IncomingReview {
 }
 
 /// Reads a review as the API server sends it.
-pub(crate) fn decode(body: &[u8]) -> Result<Request, ReviewError> {
+pub fn decode(body: &[u8]) -> Result<Request, ReviewError> {
     let review: IncomingReview = serde_json::from_slice(body).map_err(|error| match error.classify() {
         Category::Data => ReviewError::NotReview(error),
         Category::Syntax | Category::Eof | Category::Io => ReviewError::NotJson(error),
@@ -271,11 +282,11 @@ struct Response<'a> {
 struct Status<'a> {
     code: u16,
     reason: &'static str,
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
 /// Writes the review that answers the request `uid`.
-pub(crate) fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewError> {
+pub fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewError> {
     let mut response = Response {
         uid,
         allowed: verdict.is_allowed(),
@@ -294,7 +305,7 @@ pub(crate) fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewErro
             response.warnings = limit_warnings(warnings);
         }
         Verdict::Deny { message, warnings } => {
-            response.status = Some(Status { code: 422, reason: "Invalid", message });
+            response.status = Some(Status { code: 422, reason: "Invalid", message: cut(message) });
             response.warnings = limit_warnings(warnings);
         }
     }
@@ -320,6 +331,15 @@ fn one_short_line(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+/// The message, with an ellipsis where it is too long.
+fn cut(message: &str) -> Cow<'_, str> {
+    if message.len() <= MESSAGE_BYTES {
+        return message.into();
+    }
+    let end = (0..=MESSAGE_BYTES).rfind(|at| message.is_char_boundary(*at)).unwrap_or_default();
+    format!("{}…", &message[..end]).into()
 }
 
 /// The API server leaves out what is empty, other callers may not.

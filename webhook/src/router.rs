@@ -4,8 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request as HttpRequest, State};
+use axum::extract::{Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +15,7 @@ use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tracing::{debug, error, info, warn};
 
+use crate::body::{Read, Room};
 use crate::review::{self, Operation, Request, ReviewError, Verdict};
 
 /// Longest body that is read. An object is at most 3 MiB in the API, and a review carries two.
@@ -54,17 +54,20 @@ type Observe = Arc<dyn Fn(&Outcome) + Send + Sync>;
 /// The routes `POST /mutate`, `POST /validate` and `GET /healthz`. `observe` is called once for every
 /// request to the first two.
 pub fn router(admit: Arc<dyn Admit>, observe: Observe) -> Router {
+    let room = Arc::new(Room::new());
     let mutate = Endpoint {
         path: "/mutate",
         decide: |admit, request| admit.mutate(request),
         admit: Arc::clone(&admit),
         observe: Arc::clone(&observe),
+        room: Arc::clone(&room),
     };
     let validate = Endpoint {
         path: "/validate",
         decide: |admit, request| admit.validate(request).without_patch(),
         admit,
         observe,
+        room,
     };
     Router::new()
         .route(mutate.path, mutate.routes())
@@ -78,6 +81,7 @@ struct Endpoint {
     decide: fn(&dyn Admit, &Request) -> Verdict,
     admit: Arc<dyn Admit>,
     observe: Observe,
+    room: Arc<Room>,
 }
 
 impl Endpoint {
@@ -86,7 +90,6 @@ impl Endpoint {
         let outside_in = ServiceBuilder::new()
             .layer(middleware::from_fn_with_state(Arc::clone(&endpoint), record))
             .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panicked(panic.as_ref())))
-            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT));
         post(answer).layer(outside_in).with_state(endpoint)
     }
@@ -101,7 +104,9 @@ struct Decided {
 
 async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Result<Response, ReviewError> {
     require_json(&http)?;
-    let request = review::decode(&read_body(http).await?)?;
+    let Read { text, share, turn: _turn } = endpoint.room.read(http.into_body()).await?;
+    let request = review::decode(&text)?;
+    drop((text, share));
     let verdict = (endpoint.decide)(endpoint.admit.as_ref(), &request);
     log(endpoint.path, &request, &verdict);
     let decided = Decided {
@@ -123,13 +128,6 @@ fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {
     } else {
         Err(ReviewError::ContentType { found: value.to_owned() })
     }
-}
-
-async fn read_body(http: HttpRequest) -> Result<Bytes, ReviewError> {
-    Bytes::from_request(http, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ReviewError::TooLarge,
-        _ => ReviewError::Body(rejection.body_text()),
-    })
 }
 
 fn log(path: &'static str, request: &Request, verdict: &Verdict) {

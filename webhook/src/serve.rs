@@ -2,12 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::body::Incoming;
+use axum::body::{Body, HttpBody};
+use axum::response::IntoResponse;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -15,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::{ServerConfig, crypto};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -22,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::idle::Activity;
+use crate::review::ReviewError;
 
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 const ALPN_HTTP2: &[u8] = b"h2";
@@ -32,6 +37,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often an HTTP/2 peer is asked whether it is still there, and how long it may take to say so.
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Requests at once on one HTTP/2 connection; the API server sends more over further connections.
+const HTTP2_STREAMS: u32 = 64;
+/// What a peer may send before the server has read it: the least that HTTP/2 allows for a connection.
+const HTTP2_WINDOW: u32 = 65_535;
+/// Longest head of a request. The API server's have some 300 bytes.
+const MAX_HEAD_BYTES: u16 = 16 * 1024;
+/// Answers of a connection that its peer has not taken yet.
+const UNSENT_BYTES: usize = 64 * 1024;
 
 /// How the server ends: it goes on as before for `linger`, then takes no new connections and asks the open
 /// ones to close, then waits up to `grace` for the requests in flight.
@@ -73,6 +87,11 @@ pub struct Limits {
     /// A connection is closed after this time without a request, so that idle ones cannot keep others
     /// waiting. Default 120 s: the API server closes its own idle connections after 90 s.
     pub idle: Duration,
+    /// The same, while there are as many connections or requests as there may be. Default 1 s.
+    pub idle_when_full: Duration,
+    /// Requests in flight over all connections, until their answers are sent; further ones get 503 at once.
+    /// Default 256: an API server has at most 200 changes in flight.
+    pub requests: usize,
 }
 
 impl Default for Limits {
@@ -82,6 +101,8 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             header: Duration::from_secs(5),
             idle: Duration::from_secs(120),
+            idle_when_full: Duration::from_secs(1),
+            requests: 256,
         }
     }
 }
@@ -102,7 +123,15 @@ pub async fn serve(
         Err(error) => return error!(%error, "webhook server cannot start: no TLS configuration"),
     };
     let closing = CancellationToken::new();
-    let server = Arc::new(Server { tls, router, limits, grace: stop.grace, closing: closing.clone() });
+    let server = Arc::new(Server {
+        tls,
+        router,
+        limits,
+        requests: Arc::new(Semaphore::new(limits.requests)),
+        full: watch::Sender::new(false),
+        grace: stop.grace,
+        closing: closing.clone(),
+    });
     let mut connections = JoinSet::new();
 
     accept_until(stop.lingered(), &listener, &server, &mut connections).await;
@@ -135,6 +164,7 @@ async fn accept_until(
 ) {
     let mut stopped = pin!(stopped);
     loop {
+        server.note_full(connections.len());
         let accepted = tokio::select! {
             biased;
             () = &mut stopped => return,
@@ -158,6 +188,9 @@ struct Server {
     tls: TlsAcceptor,
     router: Router,
     limits: Limits,
+    requests: Arc<Semaphore>,
+    /// There is no room for another connection or request.
+    full: watch::Sender<bool>,
     grace: Duration,
     /// Cancelled when open connections are to end after their requests in flight.
     closing: CancellationToken,
@@ -182,24 +215,23 @@ impl Server {
         let activity = Activity::new();
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(|request: hyper::Request<Incoming>| {
-            let in_flight = activity.begin();
-            let response = router.call(request);
+            let answered = self.permit().map(|permit| (permit, activity.begin(), router.call(request)));
             async move {
+                let Some((permit, in_flight, response)) = answered else {
+                    return Ok(ReviewError::Busy.into_response().map(|body| Answer { body, _permit: None }));
+                };
                 let response = response.await;
                 drop(in_flight);
-                response
+                response.map(|response| response.map(|body| Answer { body, _permit: Some(permit) }))
             }
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
 
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = async { tokio::select! {
-                () = self.closing.cancelled() => {}
-                () = activity.idle_for(self.limits.idle) => {}
-            }} => {
+            grace = self.to_close(&activity) => {
                 connection.as_mut().graceful_shutdown();
-                match timeout(self.grace, connection).await {
+                match timeout(grace, connection).await {
                     Ok(ended) => ended,
                     Err(late) => Err(late.into()),
                 }
@@ -210,14 +242,77 @@ impl Server {
         }
     }
 
+    /// Returns when a connection is to be closed, with the time that its peer has to agree.
+    async fn to_close(&self, activity: &Activity) -> Duration {
+        let idle_when_full = async {
+            // The sender lives in `self`, so the wait cannot fail.
+            let _ = self.full.subscribe().wait_for(|full| *full).await;
+            activity.idle_for(self.limits.idle_when_full).await;
+        };
+        tokio::select! {
+            () = self.closing.cancelled() => self.grace,
+            () = activity.idle_for(self.limits.idle) => self.grace,
+            () = idle_when_full => self.limits.idle_when_full,
+        }
+    }
+
+    /// The right to have a request in flight.
+    fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.requests).try_acquire_owned().ok();
+        if permit.is_none() {
+            self.full.send_replace(true);
+        }
+        permit
+    }
+
+    fn note_full(&self, connections: usize) {
+        let is_full = connections >= self.limits.connections || self.requests.available_permits() == 0;
+        self.full.send_if_modified(|full| std::mem::replace(full, is_full) != is_full);
+    }
+
     /// HTTP as agreed in the handshake. Looking at the first bytes instead would wait for them without end.
     fn http(&self, alpn: Option<&[u8]>) -> auto::Builder<TokioExecutor> {
         let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header);
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header)
+            .max_buf_size(MAX_HEAD_BYTES.into());
         http.http2()
             .timer(TokioTimer::new())
+            .max_concurrent_streams(HTTP2_STREAMS)
+            .initial_connection_window_size(HTTP2_WINDOW)
+            .initial_stream_window_size(HTTP2_WINDOW)
+            .max_header_list_size(MAX_HEAD_BYTES.into())
+            .max_send_buf_size(UNSENT_BYTES)
             .keep_alive_interval(HTTP2_PING_EVERY)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT);
         if alpn == Some(ALPN_HTTP2) { http.http2_only() } else { http.http1_only() }
+    }
+}
+
+/// The body of an answer. Its request is in flight until the peer takes it: who asks and does not read must not
+/// make the server keep answers without end.
+struct Answer {
+    body: Body,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl HttpBody for Answer {
+    type Data = <Body as HttpBody>::Data;
+    type Error = <Body as HttpBody>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

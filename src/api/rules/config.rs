@@ -1,5 +1,6 @@
 //! customConfig of redis and of Sentinel.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use super::catalogue::{Rule, rule};
@@ -20,6 +21,9 @@ const QUORUM: &Rule = rule("sentinel-quorum-too-high");
 
 const REDIS_PATH: &str = "spec.redis.customConfig";
 const SENTINEL_PATH: &str = "spec.sentinel.customConfig";
+
+/// Longest joined form of several entries that is shown whole.
+const JOINED_CHARS: usize = 200;
 
 /// An entry with its place in the list.
 struct Entry<'a> {
@@ -126,6 +130,7 @@ fn quorum(entries: &[Entry<'_>], sentinels: i32, found: &mut Findings) {
 /// One setting may not have two values. Settings with classes may have one for each class.
 fn duplicates(entries: &[Entry<'_>], found: &mut Findings) {
     let mut first: BTreeMap<String, (&str, String)> = BTreeMap::new();
+    let joined = LazyCell::new(|| joined_save(entries));
     for entry in entries {
         for (key, value) in values(&entry.directive) {
             let Some((text, earlier)) = first.get(&key) else {
@@ -133,7 +138,8 @@ fn duplicates(entries: &[Entry<'_>], found: &mut Findings) {
                 continue;
             };
             if *earlier != value {
-                let mend = mend(&entry.directive.key, entries);
+                let is_save = entry.directive.key == "save";
+                let mend = joined.as_deref().filter(|_| is_save).unwrap_or("keep one of them");
                 found.report(
                     DUPLICATE,
                     entry.problem(format!("contradicts the entry {:?}", directive::shown(text)), mend),
@@ -156,12 +162,17 @@ fn values(directive: &Directive) -> Vec<(String, String)> {
     words.chunks(4).map(|group| (format!("{key} {}", class(group[0])), group[1..].join(" "))).collect()
 }
 
-fn mend(key: &str, entries: &[Entry<'_>]) -> String {
-    let values = entries.iter().map(|entry| &entry.directive);
-    let points: Vec<_> =
-        values.filter(|d| d.key == key && !d.value.is_empty()).map(|d| d.value.as_str()).collect();
-    if key == "save" && points.len() > 1 {
-        return format!("write one entry \"save {}\"", points.join(" "));
+/// How to write several `save` entries as one. Each entry of a long list says so, so it has to be short.
+fn joined_save(entries: &[Entry<'_>]) -> Option<String> {
+    let saves =
+        entries.iter().map(|entry| &entry.directive).filter(|d| d.key == "save" && !d.value.is_empty());
+    let points: Vec<_> = saves.map(|d| d.value.as_str()).collect();
+    if points.len() < 2 {
+        return None;
     }
-    "keep one of them".to_owned()
+    let mut joined = points.join(" ");
+    if let Some((end, _)) = joined.char_indices().nth(JOINED_CHARS) {
+        joined.replace_range(end.., "…");
+    }
+    Some(format!("write one entry \"save {joined}\""))
 }

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 
 use super::Findings;
 use super::catalogue::{Rule, rule};
 use crate::api::Problem;
 
 const NOT_A_REGEX: &Rule = rule("label-whitelist-not-a-regex");
+/// Most expressions that are compiled: each admission compiles them, and so does each reconcile.
+const MOST_EXPRESSIONS: usize = 64;
+/// Longest compiled form of one, in bytes. One for a whole label key takes some 10 KiB.
+const EXPRESSION_BYTES: usize = 256 * 1024;
 
 /// The labels whose keys match one of the expressions; all of them where there are no expressions.
 pub fn propagated(
@@ -34,10 +38,19 @@ pub(super) fn check(whitelist: &[String], found: &mut Findings) {
 }
 
 fn compile(whitelist: &[String]) -> Result<Vec<Regex>, Vec<Problem>> {
+    if whitelist.len() > MOST_EXPRESSIONS {
+        let reason = format!("has more than {MOST_EXPRESSIONS} expressions");
+        return Err(vec![Problem::new(
+            "spec.labelWhitelist",
+            "",
+            reason,
+            "join some of them, as in \"^(a|b)\"",
+        )]);
+    }
     let mut expressions = Vec::with_capacity(whitelist.len());
     let mut problems = Vec::new();
     for (index, text) in whitelist.iter().enumerate() {
-        match Regex::new(text) {
+        match RegexBuilder::new(text).size_limit(EXPRESSION_BYTES).build() {
             Ok(expression) => expressions.push(expression),
             Err(error) => problems.push(Problem::new(
                 format!("spec.labelWhitelist[{index}]"),

@@ -25,6 +25,8 @@ pub(crate) mod texts;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 pub use catalogue::{CATALOGUE, Rule, Severity};
 pub(crate) use names::NAME_MAX;
 use serde_json::Value;
@@ -94,14 +96,21 @@ impl Findings {
     /// Refuses what is new; what an update left as it was becomes a warning.
     fn verdict(self, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Verdict {
         // A spec that cannot be written as JSON does not exist; as null, every field counts as unchanged.
-        let specs = old.map(|old| [spec, old].map(|spec| serde_json::to_value(spec).unwrap_or_default()));
-        let is_new = |finding: &Finding| {
-            specs.as_ref().is_none_or(|[new, old]| finding.fields.iter().any(|path| changed(path, new, old)))
+        let specs = old
+            .filter(|_| !self.0.is_empty())
+            .map(|old| [spec, old].map(|spec| serde_json::to_value(spec).unwrap_or_default()));
+        // A list with a thousand faults is compared once.
+        let mut known = BTreeMap::new();
+        let mut is_changed = |path: &String| {
+            let Some([new, old]) = &specs else { return true };
+            *known.entry(field(path).to_owned()).or_insert_with_key(|path| changed(path, new, old))
         };
         let mut verdict = Verdict::default();
         for finding in self.0 {
             match finding.rule.severity {
-                Severity::Refuse if is_new(&finding) => verdict.problems.push(finding.problem),
+                Severity::Refuse if finding.fields.iter().any(&mut is_changed) => {
+                    verdict.problems.push(finding.problem);
+                }
                 Severity::Refuse | Severity::Warn => verdict.warnings.push(finding.problem),
             }
         }
@@ -109,14 +118,14 @@ impl Findings {
     }
 }
 
-/// Whether two specs differ at a path such as `spec.redis.port`; a list is compared as a whole. What is not in the
-/// spec (the name) never changes.
-fn changed(path: &str, new: &Value, old: &Value) -> bool {
-    let Some(path) = path.strip_prefix("spec.") else {
-        return false;
-    };
-    let field = path.split_once('[').map_or(path, |(list, _)| list);
-    at(new, field) != at(old, field)
+/// The field of a path such as `spec.redis.customConfig[2]`: a list is compared as a whole.
+fn field(path: &str) -> &str {
+    path.split_once('[').map_or(path, |(list, _)| list)
+}
+
+/// Whether two specs differ in a field such as `spec.redis.port`. What is not in the spec (the name) never changes.
+fn changed(field: &str, new: &Value, old: &Value) -> bool {
+    field.strip_prefix("spec.").is_some_and(|field| at(new, field) != at(old, field))
 }
 
 fn at<'a>(spec: &'a Value, field: &str) -> Option<&'a Value> {

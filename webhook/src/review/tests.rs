@@ -159,3 +159,13 @@ fn warnings_stay_below_4096_characters_in_all() {
 fn a_warning_is_one_line() {
     assert_eq!(sent_warnings(vec!["two\nlines\tand a tab".to_owned()]), ["two lines and a tab"]);
 }
+
+#[test]
+fn a_message_without_end_is_cut_between_characters() {
+    for (message, length) in
+        [("x".repeat(MESSAGE_BYTES), MESSAGE_BYTES), ("€".repeat(MESSAGE_BYTES), 16_383 + '…'.len_utf8())]
+    {
+        let answer: Value = serde_json::from_slice(&encode("1", &Verdict::deny(message)).unwrap()).unwrap();
+        assert_eq!(answer["response"]["status"]["message"].as_str().unwrap().len(), length);
+    }
+}

@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use tower::ServiceExt;
 
 use super::*;

@@ -16,6 +16,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, crypto};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -59,6 +60,9 @@ pub(crate) fn default_replicas() -> json_patch::Patch {
     serde_json::from_value(json!([{"op": "add", "path": "/spec/redis/replicas", "value": 3}])).unwrap()
 }
 
+/// A name beside `localhost` that the certificates are for, too.
+pub(crate) const OTHER_NAME: &str = "elsewhere.example";
+
 /// A certificate for `localhost`, and the key to it.
 pub(crate) struct Identity {
     pub(crate) certificate: CertificateDer<'static>,
@@ -67,7 +71,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost", OTHER_NAME].map(str::to_owned)).unwrap();
         let certificate = made.cert.der().clone();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let key = crypto::ring::sign::any_supported_type(&key).unwrap();
@@ -139,9 +143,24 @@ impl Server {
     pub(crate) async fn connect(&self, tls: &TlsConnector) -> io::Result<TlsStream<TcpStream>> {
         let connected = async {
             let stream = TcpStream::connect(self.address).await?;
+            stream.set_nodelay(true)?; // As clients in Go do, the API server among them.
             tls.connect(ServerName::try_from("localhost").unwrap(), stream).await
         };
         timeout(PATIENCE, connected).await.expect("no TLS connection in time")
+    }
+
+    /// Waits until the server has closed a connection, and returns what it sent before.
+    pub(crate) async fn closes(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
+        let mut sent = Vec::new();
+        // A reset or a missing farewell of TLS is as good an end as any.
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut sent)).await.expect("still connected");
+        sent
+    }
+
+    /// Waits until a new client gets its answer.
+    pub(crate) async fn serves_others(&self) {
+        assert_eq!(self.http2().await.post("/mutate", CREATE).await.status, StatusCode::OK);
+        assert_eq!(self.http1().await.post("/validate", CREATE).await.status, StatusCode::OK);
     }
 
     pub(crate) async fn tls(&self, alpn: &str) -> io::Result<TlsStream<TcpStream>> {

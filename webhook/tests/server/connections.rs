@@ -130,7 +130,7 @@ async fn new_connections_are_served_while_the_stop_lingers_and_refused_afterward
 }
 
 /// Sends a review up to the middle of its body, and returns once the handler waits for the rest.
-async fn half_a_request(server: &Server) -> (TlsStream<TcpStream>, &'static [u8]) {
+pub(crate) async fn half_a_request(server: &Server) -> (TlsStream<TcpStream>, &'static [u8]) {
     let mut stream = server.tls("http/1.1").await.unwrap();
     let head = format!(
         "POST /mutate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\

@@ -6,3 +6,9 @@ mod admission;
 mod common;
 #[cfg(test)]
 mod connections;
+#[cfg(test)]
+mod floods;
+#[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod hostile;

@@ -1,0 +1,151 @@
+//! Objects of a review as plain JSON, without what nobody reads and not beyond a bound.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Most values in one object, those in `managedFields` aside. Three bytes of text can become a value, and a value
+/// with all that the rules say of it a kilobyte. Real objects have some hundred.
+pub(crate) const MAX_VALUES: usize = 16 * 1024;
+
+/// Reads an object; `null` is none.
+pub(crate) fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    let left = Cell::new(MAX_VALUES);
+    let object = Node { left: &left, place: Place::Object }.deserialize(deserializer)?;
+    Ok(Some(object).filter(|object| !object.is_null()))
+}
+
+/// Where a value stands, as far as it matters for what is left out.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Object,
+    Metadata,
+    Elsewhere,
+}
+
+impl Place {
+    fn of(self, key: &str) -> Self {
+        if self == Self::Object && key == "metadata" { Self::Metadata } else { Self::Elsewhere }
+    }
+
+    /// `managedFields` are often half of an object.
+    fn leaves_out(self, key: &str) -> bool {
+        self == Self::Metadata && key == "managedFields"
+    }
+}
+
+/// Reads one value and counts it.
+#[derive(Clone, Copy)]
+struct Node<'a> {
+    left: &'a Cell<usize>,
+    place: Place,
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(
+            left.ok_or_else(|| {
+                D::Error::custom(format_args!("an object has more than {MAX_VALUES} values"))
+            })?,
+        );
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(Self { place: Place::Elsewhere, ..self })? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            if self.place.leaves_out(&key) {
+                fields.next_value::<IgnoredAny>()?;
+            } else {
+                let value = fields.next_value_seed(Self { place: self.place.of(&key), ..self })?;
+                object.insert(key, value);
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{from_str, json};
+
+    fn read(text: &str) -> serde_json::Result<Option<Value>> {
+        bounded(&mut serde_json::Deserializer::from_str(text))
+    }
+
+    #[test]
+    fn everything_but_managed_fields_comes_through() {
+        let text = r#"{"metadata": {"name": "x", "managedFields": [{"a": 1}]}, "managedFields": [2],
+            "spec": {"metadata": {"managedFields": 3}, "n": [null, true, -1, 18446744073709551615, 1.5, "ü\n"]}}"#;
+        let mut whole: Value = from_str(text).unwrap();
+        whole["metadata"].as_object_mut().unwrap().remove("managedFields").unwrap();
+        assert_eq!(read(text).unwrap(), Some(whole));
+        assert_eq!(read("null").unwrap(), None);
+        assert_eq!(read("[]").unwrap(), Some(json!([])));
+    }
+
+    #[test]
+    fn of_two_fields_of_a_name_the_last_counts_as_for_the_api_server() {
+        assert_eq!(read(r#"{"a": 1, "a": 2}"#).unwrap(), Some(json!({"a": 2})));
+    }
+
+    #[test]
+    fn more_values_than_an_object_may_have_are_refused() {
+        let list = |values: usize| format!("[{}]", vec!["0"; values].join(","));
+        assert!(read(&list(MAX_VALUES - 1)).is_ok());
+        let refusal = read(&list(MAX_VALUES)).unwrap_err().to_string();
+        assert!(refusal.starts_with("an object has more than 16384 values"), "{refusal}");
+        let managed = format!(r#"{{"metadata": {{"managedFields": {}}}}}"#, list(MAX_VALUES));
+        assert_eq!(read(&managed).unwrap(), Some(json!({"metadata": {}})));
+    }
+}

@@ -1,0 +1,166 @@
+//! What hostile load does to the memory of the server, which is a process of its own here: this test, started again.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+#[path = "server/common.rs"]
+#[allow(dead_code)] // This file needs only some of it.
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::{env, fs};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use common::{CREATE, PATIENCE, Server, post, trusting};
+use http_body_util::Full;
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use webhook::MAX_BODY_BYTES;
+
+/// The limit of the operator's pod is 128 MiB, and the rest of the operator has less than 20 MiB.
+const MOST_KIB: usize = 100 * 1024;
+
+const CLIENTS: usize = 200;
+
+/// Set in the environment of the server.
+const IS_SERVER: &str = "TEST_IS_SERVER";
+
+/// Tells where the server is and what it shows, and serves until the test has ended.
+async fn serve() {
+    let server = Server::start().await;
+    println!("\n{} {}", server.address, BASE64_STANDARD.encode(&server.trusted));
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+struct Process {
+    child: Child,
+    /// Kept, because who writes to a closed pipe dies.
+    _lines: Box<dyn Iterator<Item = String>>,
+    address: SocketAddr,
+    trusted: CertificateDer<'static>,
+}
+
+impl Process {
+    fn start(test: &str) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(IS_SERVER, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.starts_with("127.0.0.1:")).expect("no server");
+        let (address, certificate) = line.split_once(' ').unwrap();
+        let trusted = BASE64_STANDARD.decode(certificate).unwrap().into();
+        Self { child, address: address.parse().unwrap(), trusted, _lines: Box::new(lines) }
+    }
+
+    async fn client(&self) -> SendRequest<Full<Bytes>> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let tls = trusting(&self.trusted, "h2", rustls::DEFAULT_VERSIONS);
+        let stream = tls.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        sender
+    }
+
+    /// A line of `/proc/PID/status`, in KiB.
+    fn memory(&self, name: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// Forgets the highest memory so far.
+    fn forget_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
+    async fn serves_others(&self) {
+        let request = post("/mutate", "application/json", Full::from(CREATE));
+        let response = timeout(PATIENCE, self.client().await.send_request(request)).await.expect("no answer");
+        assert_eq!(response.unwrap().status(), StatusCode::OK);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a body from all clients at once and returns how often it was accepted.
+async fn storm(server: &Process, body: &Bytes) -> usize {
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let mut sender = server.client().await;
+        let request = post("/validate", "application/json", Full::new(body.clone()));
+        clients.spawn(async move { sender.send_request(request).await.map(|response| response.status()) });
+    }
+    let statuses = timeout(3 * PATIENCE, clients.join_all()).await.expect("not all were answered");
+    let known = [
+        StatusCode::OK,
+        StatusCode::BAD_REQUEST,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::PAYLOAD_TOO_LARGE,
+    ];
+    for status in &statuses {
+        // A peer that goes on sending after its answer may be cut off.
+        assert!(status.as_ref().map_or(true, |status| known.contains(status)), "{status:?}");
+    }
+    statuses.iter().filter(|status| matches!(status, Ok(StatusCode::OK))).count()
+}
+
+/// A review with this spec, padded to the longest body.
+fn longest(spec: &str) -> Bytes {
+    let mut review = CREATE.replace(r#""maxmemory-policy allkeys-lru""#, spec).into_bytes();
+    review.resize(MAX_BODY_BYTES, b' ');
+    review.into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn longest_bodies_from_all_sides_stay_within_the_pods_memory() {
+    if env::var_os(IS_SERVER).is_some() {
+        return serve().await;
+    }
+    let long_text = format!("\"{}\"", "x".repeat(MAX_BODY_BYTES - CREATE.len()));
+    let storms = [
+        ("one long text", longest(&long_text), StatusCode::OK),
+        ("small objects", longest(&vec![r#"{"":0}"#; 1_000_000].join(",")), StatusCode::BAD_REQUEST),
+    ];
+    let server = Process::start("longest_bodies_from_all_sides_stay_within_the_pods_memory");
+    server.serves_others().await;
+    println!("before: {} KiB", server.memory("VmRSS:"));
+    for (name, body, status) in &storms {
+        // By itself, where nothing keeps it from being decoded.
+        server.forget_peak();
+        let request = post("/validate", "application/json", Full::new(body.clone()));
+        let alone = timeout(PATIENCE, server.client().await.send_request(request)).await.expect("no answer");
+        assert_eq!(alone.unwrap().status(), *status, "{name}");
+        let peak = server.memory("VmHWM:");
+        println!("{name}: 1, at most {peak} KiB");
+        assert!(peak < MOST_KIB, "{name} took {peak} KiB by itself");
+
+        server.forget_peak();
+        let begin = Instant::now();
+        let accepted = storm(&server, body).await;
+        let (took, peak, now) = (begin.elapsed(), server.memory("VmHWM:"), server.memory("VmRSS:"));
+        println!("{name}: {CLIENTS} in {took:?}, {accepted} accepted, at most {peak} KiB, then {now} KiB");
+        assert!(peak < MOST_KIB, "{name} took {peak} KiB");
+        server.serves_others().await;
+    }
+}
