@@ -11,11 +11,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tracing::{debug, error, info, warn};
 
+use crate::conversion::{self, Converted};
 use crate::review::{self, Operation, Request, ReviewError, Verdict};
 
 /// Longest body that is read. An object is at most 3 MiB in the API, and a review carries two.
@@ -25,24 +26,31 @@ pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// configurations, so that the API server gets our answer and not its own timeout.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Decides on admission requests. Both functions are pure and quick: they run on the server's own
-/// threads, and [`REQUEST_TIMEOUT`] cannot interrupt them.
+/// Decides on admission requests and converts objects. All functions are pure and quick: they run on the
+/// server's own threads, and [`REQUEST_TIMEOUT`] cannot interrupt them.
 pub trait Admit: Send + Sync + 'static {
     /// Answers `/mutate`: usually a patch that fills in defaults.
     fn mutate(&self, request: &Request) -> Verdict;
 
     /// Answers `/validate`. A patch in this verdict is dropped: validation may not alter objects.
     fn validate(&self, request: &Request) -> Verdict;
+
+    /// Answers `/convert`, object by object: the object in the version `wanted`, as `example.com/v1`, or which
+    /// object cannot be converted and why. Labels and annotations are all that may change in its metadata.
+    fn convert(&self, _object: Value, wanted: &str) -> Result<Value, String> {
+        Err(format!("nothing here is converted to {wanted}"))
+    }
 }
 
-/// How one request to `/mutate` or `/validate` ended, for metrics.
+/// How one request to `/mutate`, `/validate` or `/convert` ended, for metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// `/mutate` or `/validate`.
+    /// `/mutate`, `/validate` or `/convert`.
     pub path: &'static str,
-    /// `allowed`, `denied`, or `error` if there was no verdict (bad request, timeout, panic, caller gone).
+    /// `allowed` or `denied`, `converted` or `failed`, or `error` if there was no verdict (bad request, timeout,
+    /// panic, caller gone).
     pub verdict: &'static str,
-    /// What was to happen to the object; none if there was no verdict.
+    /// What was to happen to the object; none for a conversion, and if there was no verdict.
     pub operation: Option<Operation>,
     /// From the request's head to the answer, the reading of the body included.
     pub duration: Duration,
@@ -51,31 +59,31 @@ pub struct Outcome {
 /// Receives every [`Outcome`].
 type Observe = Arc<dyn Fn(&Outcome) + Send + Sync>;
 
-/// The routes `POST /mutate`, `POST /validate` and `GET /healthz`. `observe` is called once for every
-/// request to the first two.
+/// The routes `POST /mutate`, `POST /validate`, `POST /convert` and `GET /healthz`. `observe` is called once for
+/// every request to the first three.
 pub fn router(admit: Arc<dyn Admit>, observe: Observe) -> Router {
-    let mutate = Endpoint {
-        path: "/mutate",
-        decide: |admit, request| admit.mutate(request),
-        admit: Arc::clone(&admit),
-        observe: Arc::clone(&observe),
-    };
-    let validate = Endpoint {
-        path: "/validate",
-        decide: |admit, request| admit.validate(request).without_patch(),
-        admit,
-        observe,
-    };
-    Router::new()
-        .route(mutate.path, mutate.routes())
-        .route(validate.path, validate.routes())
-        .route("/healthz", get(|| async { "ok" }))
+    let endpoints: [(&'static str, Reply); 3] = [
+        ("/mutate", |endpoint, body| admitted(endpoint, body, |admit, request| admit.mutate(request))),
+        ("/validate", |endpoint, body| {
+            admitted(endpoint, body, |admit, request| admit.validate(request).without_patch())
+        }),
+        ("/convert", converted),
+    ];
+    let mut router = Router::new().route("/healthz", get(|| async { "ok" }));
+    for (path, reply) in endpoints {
+        let endpoint = Endpoint { path, reply, admit: Arc::clone(&admit), observe: Arc::clone(&observe) };
+        router = router.route(path, endpoint.routes());
+    }
+    router
 }
+
+/// From the body of a review to that of its answer.
+type Reply = fn(&Endpoint, &[u8]) -> Result<(Vec<u8>, Decided), ReviewError>;
 
 #[derive(Clone)]
 struct Endpoint {
     path: &'static str,
-    decide: fn(&dyn Admit, &Request) -> Verdict,
+    reply: Reply,
     admit: Arc<dyn Admit>,
     observe: Observe,
 }
@@ -96,22 +104,43 @@ impl Endpoint {
 #[derive(Clone, Copy)]
 struct Decided {
     verdict: &'static str,
-    operation: Operation,
+    operation: Option<Operation>,
 }
 
 async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Result<Response, ReviewError> {
     require_json(&http)?;
-    let request = review::decode(&read_body(http).await?)?;
-    let verdict = (endpoint.decide)(endpoint.admit.as_ref(), &request);
-    log(endpoint.path, &request, &verdict);
-    let decided = Decided {
-        verdict: if verdict.is_allowed() { "allowed" } else { "denied" },
-        operation: request.operation,
-    };
-    let body = review::encode(&request.uid, &verdict)?;
+    let (body, decided) = (endpoint.reply)(&endpoint, &read_body(http).await?)?;
     let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     response.extensions_mut().insert(decided);
     Ok(response)
+}
+
+fn admitted(
+    endpoint: &Endpoint,
+    body: &[u8],
+    decide: fn(&dyn Admit, &Request) -> Verdict,
+) -> Result<(Vec<u8>, Decided), ReviewError> {
+    let request = review::decode(body)?;
+    let verdict = decide(endpoint.admit.as_ref(), &request);
+    log(endpoint.path, &request, &verdict);
+    let decided = Decided {
+        verdict: if verdict.is_allowed() { "allowed" } else { "denied" },
+        operation: Some(request.operation),
+    };
+    Ok((review::encode(&request.uid, &verdict)?, decided))
+}
+
+fn converted(endpoint: &Endpoint, body: &[u8]) -> Result<(Vec<u8>, Decided), ReviewError> {
+    let request = conversion::decode(body)?;
+    let converted: Converted =
+        conversion::convert(&request, |object, wanted| endpoint.admit.convert(object, wanted));
+    let (uid, wanted, objects) = (&request.uid, &request.wanted, request.objects.len());
+    match &converted {
+        Ok(_) => debug!(uid, wanted, objects, "converted"),
+        Err(message) => info!(uid, wanted, objects, message, "conversion failed"),
+    }
+    let verdict = if converted.is_ok() { "converted" } else { "failed" };
+    Ok((conversion::encode(uid, &converted)?, Decided { verdict, operation: None }))
 }
 
 fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {
@@ -177,7 +206,7 @@ impl Drop for Pending {
         (self.endpoint.observe)(&Outcome {
             path: self.endpoint.path,
             verdict: self.decided.map_or("error", |decided| decided.verdict),
-            operation: self.decided.map(|decided| decided.operation),
+            operation: self.decided.and_then(|decided| decided.operation),
             duration: self.started.elapsed(),
         });
     }

@@ -33,8 +33,8 @@ fn stays_small() {
 
 #[test]
 fn yaml_is_deterministic_and_complete() {
-    let text = yaml();
-    assert_eq!(text, yaml());
+    let text = yaml(Some(Converter::default()));
+    assert_eq!(text, yaml(Some(Converter::default())));
     let back: CustomResourceDefinition = serde_saphyr::from_str(&text).unwrap();
     assert_eq!(back, crd());
     assert!(text.contains("kind: CustomResourceDefinition"));
