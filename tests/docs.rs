@@ -9,7 +9,7 @@ use redis_operator::api::defaults::Images;
 use redis_operator::{offline, status};
 use regex_lite::Regex;
 
-const PAGES: [&str; 3] = ["README.md", "docs/design.md", "docs/development.md"];
+const PAGES: [&str; 4] = ["README.md", "docs/design.md", "docs/development.md", "docs/v1alpha2.md"];
 
 /// A file of the project.
 fn read(file: &str) -> String {

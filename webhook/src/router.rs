@@ -62,30 +62,27 @@ type Observe = Arc<dyn Fn(&Outcome) + Send + Sync>;
 /// The routes `POST /mutate`, `POST /validate`, `POST /convert` and `GET /healthz`. `observe` is called once for
 /// every request to the first three.
 pub fn router(admit: Arc<dyn Admit>, observe: Observe) -> Router {
-    let endpoints: [(&'static str, Reply); 3] = [
-        ("/mutate", |endpoint, body| admitted(endpoint, body, |admit, request| admit.mutate(request))),
-        ("/validate", |endpoint, body| {
-            admitted(endpoint, body, |admit, request| admit.validate(request).without_patch())
-        }),
-        ("/convert", converted),
-    ];
-    let mut router = Router::new().route("/healthz", get(|| async { "ok" }));
-    for (path, reply) in endpoints {
-        let endpoint = Endpoint { path, reply, admit: Arc::clone(&admit), observe: Arc::clone(&observe) };
-        router = router.route(path, endpoint.routes());
-    }
-    router
+    let parts = Arc::new(Parts { admit, observe });
+    let endpoints: [(&'static str, Reply); 3] =
+        [("/mutate", mutated), ("/validate", validated), ("/convert", converted)];
+    let router = Router::new().route("/healthz", get(|| async { "ok" }));
+    endpoints.into_iter().fold(router, |router, (path, reply)| {
+        router.route(path, Endpoint { path, reply, parts: Arc::clone(&parts) }.routes())
+    })
 }
 
 /// From the body of a review to that of its answer.
 type Reply = fn(&Endpoint, &[u8]) -> Result<(Vec<u8>, Decided), ReviewError>;
 
-#[derive(Clone)]
+struct Parts {
+    admit: Arc<dyn Admit>,
+    observe: Observe,
+}
+
 struct Endpoint {
     path: &'static str,
     reply: Reply,
-    admit: Arc<dyn Admit>,
-    observe: Observe,
+    parts: Arc<Parts>,
 }
 
 impl Endpoint {
@@ -115,13 +112,21 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Res
     Ok(response)
 }
 
+fn mutated(endpoint: &Endpoint, body: &[u8]) -> Result<(Vec<u8>, Decided), ReviewError> {
+    admitted(endpoint, body, Admit::mutate)
+}
+
+fn validated(endpoint: &Endpoint, body: &[u8]) -> Result<(Vec<u8>, Decided), ReviewError> {
+    admitted(endpoint, body, |admit, request| admit.validate(request).without_patch())
+}
+
 fn admitted(
     endpoint: &Endpoint,
     body: &[u8],
     decide: fn(&dyn Admit, &Request) -> Verdict,
 ) -> Result<(Vec<u8>, Decided), ReviewError> {
     let request = review::decode(body)?;
-    let verdict = decide(endpoint.admit.as_ref(), &request);
+    let verdict = decide(endpoint.parts.admit.as_ref(), &request);
     log(endpoint.path, &request, &verdict);
     let decided = Decided {
         verdict: if verdict.is_allowed() { "allowed" } else { "denied" },
@@ -133,7 +138,7 @@ fn admitted(
 fn converted(endpoint: &Endpoint, body: &[u8]) -> Result<(Vec<u8>, Decided), ReviewError> {
     let request = conversion::decode(body)?;
     let converted: Converted =
-        conversion::convert(&request, |object, wanted| endpoint.admit.convert(object, wanted));
+        conversion::convert(&request, |object, wanted| endpoint.parts.admit.convert(object, wanted));
     let (uid, wanted, objects) = (&request.uid, &request.wanted, request.objects.len());
     match &converted {
         Ok(_) => debug!(uid, wanted, objects, "converted"),
@@ -203,7 +208,7 @@ struct Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        (self.endpoint.observe)(&Outcome {
+        (self.endpoint.parts.observe)(&Outcome {
             path: self.endpoint.path,
             verdict: self.decided.map_or("error", |decided| decided.verdict),
             operation: self.decided.and_then(|decided| decided.operation),

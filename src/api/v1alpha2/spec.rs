@@ -54,7 +54,7 @@ pub struct RedisSpec {
     /// Run a metrics exporter beside each server.
     #[serde(default)]
     pub exporter: bool,
-    /// Image of the exporter, without its version. Default oliver006/redis_exporter where a version is given.
+    /// Image of the exporter, without its version. Default `oliver006/redis_exporter` where a version is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exporter_image: Option<String>,
     /// Version of the exporter's image.
@@ -63,7 +63,7 @@ pub struct RedisSpec {
     /// Kept and without effect: the exporter has no probes.
     #[serde(default)]
     pub disable_exporter_probes: bool,
-    /// Image of redis servers and Sentinels, without its version. Default redis where a version is given.
+    /// Image of redis servers and Sentinels, without its version. Default `redis` where a version is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// Version of the image of redis servers and Sentinels.

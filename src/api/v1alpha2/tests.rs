@@ -50,7 +50,7 @@ fn to_early(object: Value) -> Value {
 fn remembered(object: &Value) -> Value {
     let [of_early, of_stored] = [ANNOTATION_OF_V1ALPHA2, ANNOTATION_OF_V1];
     let annotations = &object["metadata"]["annotations"];
-    let text = annotations.get(of_early).or(annotations.get(of_stored)).and_then(Value::as_str);
+    let text = annotations.get(of_early).or_else(|| annotations.get(of_stored)).and_then(Value::as_str);
     text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
 }
 
