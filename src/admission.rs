@@ -5,14 +5,14 @@ use serde_json::Value;
 use webhook::{Admit, Operation, Request, Verdict};
 
 use crate::api::defaults::{self, Images};
-use crate::api::{KIND, Problem, RedisFailoverSpec, parse, rules};
+use crate::api::{KIND, Problem, RedisFailoverSpec, parse, rules, v1alpha2};
 use crate::surroundings::watch::Surroundings;
 use crate::surroundings::{self, Asked, View};
 
 #[cfg(test)]
 mod tests;
 
-/// Answers admission reviews of `RedisFailover`s.
+/// Answers admission reviews of `RedisFailover`s, and converts them.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
     images: Images,
@@ -48,13 +48,32 @@ impl Admit for Admission {
             return Verdict::allow();
         };
         let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
-        let judged = self.surroundings.read(|view| judge(object, old, &self.images, view));
+        let mut judged = self.surroundings.read(|view| judge(object, old, &self.images, view));
+        if is_early(request) {
+            judged.warnings.extend(v1alpha2::warnings(object));
+        }
         let verdict = match refusal(&judged.name, &judged.problems) {
             Some(text) => Verdict::deny(text),
             None => Verdict::allow(),
         };
         verdict.with_warnings(judged.warnings.iter().map(Problem::warning).collect())
     }
+
+    fn convert(&self, object: Value, wanted: &str) -> Result<Value, String> {
+        let subject = subject(&object);
+        v1alpha2::convert(object, wanted).map_err(|problem| format!("{subject}: {problem}"))
+    }
+}
+
+/// Whether the client speaks the early version; the API server has converted what it said.
+fn is_early(request: &Request) -> bool {
+    request.request_kind.as_ref().is_some_and(|kind| kind.version == v1alpha2::VERSION)
+}
+
+/// The object as messages call it that may be about many.
+fn subject(object: &Value) -> String {
+    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+    format!("{KIND} {:?} in namespace {namespace:?}", name(object))
 }
 
 /// Whether a request can be refused at all: creations and updates of the object itself.

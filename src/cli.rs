@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use regex_lite::Regex;
 
+use crate::api::WEBHOOK_SERVICE;
 use crate::api::defaults::{EXPORTER_IMAGE, Images, REDIS_IMAGE};
+use crate::api::schema::Converter;
 
 /// Operator and admission webhook for Redis and Valkey with Sentinel.
 #[derive(Debug, Parser)]
@@ -27,7 +29,7 @@ pub enum Command {
     /// Run the operator and its webhook (the default).
     Run(Box<Settings>),
     /// Print the CustomResourceDefinition.
-    Crd,
+    Crd(CrdSettings),
     /// Judge manifests as the webhook would, without a cluster.
     #[command(after_long_help = VALIDATE_HELP)]
     Validate(Validate),
@@ -81,6 +83,29 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// Who converts objects of the early version `v1alpha2`. The running operator adds the CA to trust.
+#[derive(Clone, Debug, Args)]
+pub struct CrdSettings {
+    /// Namespace of the operator.
+    #[arg(long, default_value = "default")]
+    pub namespace: String,
+    /// Service through which the API server calls the webhook.
+    #[arg(long, default_value = WEBHOOK_SERVICE)]
+    pub webhook_service: String,
+    /// For an operator without the webhook: `v1alpha2` is not served.
+    #[arg(long)]
+    pub no_webhook: bool,
+}
+
+impl CrdSettings {
+    /// The converter, where there is one.
+    #[must_use]
+    pub fn converter(self) -> Option<Converter> {
+        let converter = Converter { namespace: self.namespace, service: self.webhook_service };
+        (!self.no_webhook).then_some(converter)
+    }
 }
 
 /// How log lines look.
@@ -143,7 +168,7 @@ pub struct Settings {
     #[arg(long, default_value = ":8443", value_parser = listen_address)]
     pub webhook_listen_address: SocketAddr,
     /// Service through which the API server calls the webhook; its certificate is issued for this name.
-    #[arg(long, default_value = "redisoperator-webhook")]
+    #[arg(long, default_value = WEBHOOK_SERVICE)]
     pub webhook_service: String,
     /// Service that leads to the webhook before this replica is ready, for its own readiness check.
     #[arg(long, default_value = "redisoperator-webhook-probe")]

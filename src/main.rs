@@ -10,8 +10,8 @@ use redis_operator::{api, app, offline, telemetry};
 fn main() -> ExitCode {
     let cli = Cli::parse_from(two_dashes(std::env::args_os()));
     match cli.command {
-        Some(Command::Crd) => {
-            print(&api::schema::yaml());
+        Some(Command::Crd(settings)) => {
+            print(&api::schema::yaml(settings.converter()));
             ExitCode::SUCCESS
         }
         Some(Command::Validate(settings)) => offline::main(&settings),

@@ -10,13 +10,14 @@ use redis_operator::offline::files::Source;
 use redis_operator::{offline, status};
 use regex_lite::Regex;
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "docs/admission.md",
     "docs/certificates.md",
     "docs/design.md",
     "docs/development.md",
     "docs/performance.md",
+    "docs/v1alpha2.md",
 ];
 
 /// A file of the project.

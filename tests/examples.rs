@@ -8,16 +8,18 @@ use std::path::{Path, PathBuf};
 
 use redis_operator::admission::{self, Admission};
 use redis_operator::api::defaults::{self, Images};
-use redis_operator::api::{GROUP, Identity, KIND, Problem, VERSION, Valid, parse, schema};
+use redis_operator::api::{self, GROUP, Identity, KIND, Problem, VERSION, Valid, parse, schema};
 use redis_operator::desired::{self, ChildKind};
 use redis_operator::offline::files::Source;
 use redis_operator::offline::{self, report::Report};
 use redis_operator::secret::Password;
+use redis_operator::surroundings::View;
 use serde_json::{Value, json};
 use webhook::{Admit, Request, Verdict};
 
 const GOOD: &str = "example/redisfailover";
 const BAD: &str = "example/redisfailover/bad";
+const EARLY: &str = "example/redisfailover/v1alpha2";
 
 /// Examples that people look for by name.
 const PROMISED: [&str; 17] = [
@@ -38,6 +40,21 @@ const PROMISED: [&str; 17] = [
     "sidecars",
     "tolerations",
     "topology-spread-constraints",
+];
+
+/// One example for each feature of the early API.
+const EARLY_FEATURES: [&str; 11] = [
+    "basic",
+    "custom-config",
+    "custom-image",
+    "custom-shutdown",
+    "enable-exporter",
+    "hard-anti-affinity",
+    "minimal",
+    "node-affinity",
+    "persistent-storage",
+    "persistent-storage-no-pvc-deletion",
+    "tolerations",
 ];
 
 struct Example {
@@ -199,5 +216,23 @@ fn good_examples_build_their_objects() {
         {
             assert!(present.iter().any(|child| child.kind == kind), "{}: builds no {kind:?}", example.file);
         }
+    }
+}
+
+#[test]
+fn early_examples_say_the_same_in_v1() {
+    let examples = examples(EARLY);
+    let stems: BTreeSet<_> = examples.iter().map(Example::stem).collect();
+    assert_eq!(stems, BTreeSet::from(EARLY_FEATURES));
+    for example in examples {
+        let early = example.redis_failover();
+        assert_eq!(early["metadata"]["name"], format!("early-{}", example.stem()), "{}", example.file);
+        let stored =
+            api::to_v1(early.clone()).unwrap_or_else(|problem| panic!("{}: {problem}", example.file));
+        for object in [&early, &stored] {
+            assert_eq!(schema::unknown_fields(object), Vec::<String>::new(), "{}", example.file);
+        }
+        let judged = admission::judge(&stored, None, &Images::default(), &View::default());
+        assert!(judged.problems.is_empty() && judged.warnings.is_empty(), "{}: {judged:?}", example.file);
     }
 }

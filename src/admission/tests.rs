@@ -195,3 +195,34 @@ fn long_lists_of_faults_cost_no_more_than_their_length() {
         assert!(text.len() < 1000 * ENTRIES, "{} bytes", text.len());
     }
 }
+
+/// The early operator refused fewer than three.
+#[test]
+fn few_servers_are_warned_of_where_the_client_speaks_v1alpha2() {
+    let mut request = request("CREATE", Some(object(json!({"redis": {"replicas": 2}}))), None);
+    let warnings = |request: &Request| match validate(request) {
+        Verdict::Allow { warnings, .. } => warnings,
+        denied @ Verdict::Deny { .. } => panic!("{denied:?}"),
+    };
+    let before = warnings(&request);
+    let kind = json!({"group": "storage.spotahome.com", "version": "v1alpha2", "kind": "RedisFailover"});
+    request.request_kind = serde_json::from_value(kind).unwrap();
+    let after = warnings(&request);
+    assert_eq!(after.len(), before.len() + 1);
+    let text = "spec.redis.replicas: \"2\": is below 3, the least that survives the loss of one; choose 3";
+    assert!(after.contains(&text.to_owned()), "{after:?}");
+}
+
+#[test]
+fn a_failed_conversion_names_object_and_field() {
+    let early = json!({
+        "apiVersion": "storage.spotahome.com/v1alpha2",
+        "kind": "RedisFailover",
+        "metadata": {"namespace": "shop", "name": "cache"},
+        "spec": {"redis": {"exporter": "on"}},
+    });
+    let failed = Admission::default().convert(early, "storage.spotahome.com/v1").unwrap_err();
+    let text = "RedisFailover \"cache\" in namespace \"shop\": spec.redis.exporter: \"on\": is a text, \
+                but must be true or false; write it without quotes";
+    assert_eq!(failed, text);
+}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::rules::directive;
 use super::spec::PodSpec;
-use super::{Problem, RedisFailoverSpec};
+use super::{Problem, RedisFailoverSpec, v1alpha2};
 
 /// Keys whose values are maps of quantities.
 const QUANTITY_MAPS: [&str; 4] = ["requests", "limits", "capacity", "allocatedResources"];
@@ -27,6 +27,12 @@ pub fn spec(raw: &Value) -> Result<RedisFailoverSpec, Problem> {
         }
     }
     typed(&spec, "spec", &spec)
+}
+
+/// Names the first wrong type in a raw spec of the early version.
+pub(super) fn early_spec(raw: &Value) -> Result<(), Problem> {
+    let spec = plain(raw);
+    typed::<v1alpha2::RedisFailoverSpec>(&spec, "spec", &spec).map(drop)
 }
 
 fn typed<T: DeserializeOwned>(raw: &Value, root: &str, spec: &Value) -> Result<T, Problem> {

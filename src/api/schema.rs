@@ -5,20 +5,21 @@ mod cel;
 use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceSubresourceScale, JSON,
-    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceColumnDefinition, CustomResourceConversion, CustomResourceDefinition,
+    CustomResourceDefinitionVersion, CustomResourceSubresourceScale, JSON, JSONSchemaProps,
+    JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ServiceReference, WebhookClientConfig, WebhookConversion,
 };
 use kube::CustomResourceExt;
 use serde_json::Value;
 
-use super::RedisFailover;
 use super::rules::PULL_POLICIES;
+use super::{GROUP, RedisFailover, VERSION, WEBHOOK_SERVICE, v1alpha2};
 
 #[cfg(test)]
 mod tests;
 
 /// Fields whose types come from Kubernetes: their inner descriptions would make the definition five times as long.
-const EMBEDDED: [&str; 27] = [
+const EMBEDDED: [&str; 28] = [
     "affinity",
     "conditions",
     "containerSecurityContext",
@@ -32,6 +33,7 @@ const EMBEDDED: [&str; 27] = [
     "extraVolumes",
     "imagePullSecrets",
     "initContainers",
+    "nodeAffinity",
     "resources",
     "securityContext",
     "tolerations",
@@ -49,50 +51,114 @@ const EMBEDDED: [&str; 27] = [
     "selector",
 ];
 
-/// The definition that `redis-operator crd` prints and the chart installs.
+/// The Service that converts objects of the early version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converter {
+    /// Namespace of the Service.
+    pub namespace: String,
+    /// Name of the Service.
+    pub service: String,
+}
+
+impl Default for Converter {
+    fn default() -> Self {
+        Self { namespace: "default".to_owned(), service: WEBHOOK_SERVICE.to_owned() }
+    }
+}
+
+/// The definition that the chart installs, for the [default](Converter::default) converter.
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
+    crd_with(Some(Converter::default()))
+}
+
+/// The definition. Without a converter, the early version is not served.
+#[must_use]
+pub fn crd_with(converter: Option<Converter>) -> CustomResourceDefinition {
     let mut crd = RedisFailover::crd();
+    let early = v1alpha2::RedisFailover::crd().spec.versions;
+    crd.spec.versions.extend(early.into_iter().map(|version| CustomResourceDefinitionVersion {
+        served: converter.is_some(),
+        storage: false,
+        ..version
+    }));
     for version in &mut crd.spec.versions {
-        version.additional_printer_columns = Some(columns());
-        if let Some(subresources) = &mut version.subresources {
-            subresources.scale = Some(CustomResourceSubresourceScale {
-                spec_replicas_path: ".spec.redis.replicas".to_owned(),
-                status_replicas_path: ".status.redis.replicas".to_owned(),
-                label_selector_path: Some(".status.selector".to_owned()),
-            });
-        }
-        let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
-        if let Some(root) = schema {
-            slim(root, false);
-            for part in ["spec.redis", "spec.sentinel"] {
-                limit(root, part);
-            }
-            range(root, "spec.redis.port", 1.0, Some(65535.0));
-            name_metadata(root);
-            cel::add(root);
-        }
+        complete(version);
     }
+    crd.spec.conversion = Some(converter.map_or_else(unconverted, conversion));
     crd
 }
 
 /// The definition as YAML; the same text each time.
 #[must_use]
-pub fn yaml() -> String {
+pub fn yaml(converter: Option<Converter>) -> String {
     // Types without maps of odd keys can always be written; a test reads the text back.
-    serde_saphyr::to_string(&crd()).unwrap_or_default()
+    serde_saphyr::to_string(&crd_with(converter)).unwrap_or_default()
 }
 
-/// Paths of the fields of an object's spec that the schema does not know; Kubernetes drops them.
+/// What both versions have, and what each has alone. The early one is judged by the webhook, as what it becomes: it is
+/// not served without one.
+fn complete(version: &mut CustomResourceDefinitionVersion) {
+    version.additional_printer_columns = Some(columns());
+    if let Some(subresources) = &mut version.subresources {
+        subresources.scale = Some(CustomResourceSubresourceScale {
+            spec_replicas_path: ".spec.redis.replicas".to_owned(),
+            status_replicas_path: ".status.redis.replicas".to_owned(),
+            label_selector_path: Some(".status.selector".to_owned()),
+        });
+    }
+    let early = version.name == v1alpha2::VERSION;
+    let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+    if let Some(root) = schema {
+        slim(root, false);
+        for part in ["spec.redis", "spec.sentinel"] {
+            // The early operator read 0 as "not set".
+            range(root, &format!("{part}.replicas"), if early { 0.0 } else { 1.0 }, None);
+            pull_policies(root, part);
+        }
+        range(root, "spec.redis.port", 1.0, Some(65535.0));
+        if !early {
+            name_metadata(root);
+            cel::add(root);
+        }
+    }
+}
+
+/// The caBundle is not here: the running operator injects it.
+fn conversion(converter: Converter) -> CustomResourceConversion {
+    let service = ServiceReference {
+        namespace: converter.namespace,
+        name: converter.service,
+        path: Some("/convert".to_owned()),
+        port: Some(443),
+    };
+    let client_config = WebhookClientConfig { service: Some(service), ..WebhookClientConfig::default() };
+    CustomResourceConversion {
+        strategy: "Webhook".to_owned(),
+        webhook: Some(WebhookConversion {
+            client_config: Some(client_config),
+            conversion_review_versions: vec!["v1".to_owned()],
+        }),
+    }
+}
+
+fn unconverted() -> CustomResourceConversion {
+    CustomResourceConversion { strategy: "None".to_owned(), webhook: None }
+}
+
+/// Paths of the fields of an object's spec that the schema of its version does not know; Kubernetes drops them.
 #[must_use]
 pub fn unknown_fields(object: &Value) -> Vec<String> {
-    static CRD: LazyLock<CustomResourceDefinition> = LazyLock::new(crd); // Made once, for files with many objects.
-    let mut crd = CRD.clone();
-    let version = crd.spec.versions.first_mut().and_then(|version| version.schema.as_mut());
-    let spec =
-        version.and_then(|schema| schema.open_api_v3_schema.as_mut()).and_then(|root| at(root, "spec"));
+    static VERSIONS: LazyLock<Vec<CustomResourceDefinitionVersion>> = LazyLock::new(|| crd().spec.versions);
+    let early =
+        object.get("apiVersion").is_some_and(|found| *found == format!("{GROUP}/{}", v1alpha2::VERSION));
+    let name = if early { v1alpha2::VERSION } else { VERSION };
+    let version = VERSIONS.iter().find(|version| version.name == name);
+    let root = version.and_then(|version| version.schema.as_ref()?.open_api_v3_schema.as_ref());
     let mut unknown = Vec::new();
-    if let (Some(schema), Some(spec)) = (spec, object.get("spec")) {
+    if let (Some(schema), Some(spec)) =
+        (root.and_then(|root| root.properties.as_ref()?.get("spec")), object.get("spec"))
+    {
         compare(schema, spec, "spec", &mut unknown);
     }
     unknown
@@ -179,8 +245,7 @@ fn is_claim_part(name: &str, property: &JSONSchemaProps) -> bool {
     matches!(name, "spec" | "status") && has("accessModes")
 }
 
-fn limit(root: &mut JSONSchemaProps, part: &str) {
-    range(root, &format!("{part}.replicas"), 1.0, None);
+fn pull_policies(root: &mut JSONSchemaProps, part: &str) {
     for field in ["imagePullPolicy", "exporter.imagePullPolicy"] {
         if let Some(policy) = at(root, &format!("{part}.{field}")) {
             policy.enum_ = Some(PULL_POLICIES.map(|policy| JSON(policy.into())).to_vec());

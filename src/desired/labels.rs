@@ -4,27 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
+pub use crate::api::selector::{Component, selector};
+use crate::api::v1alpha2;
 use crate::api::{FIELD_MANAGER, GROUP, Identity, PLURAL, ROLE_LABEL, Valid};
-
-/// Which part of a `RedisFailover` a child belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Component {
-    /// The redis servers.
-    Redis,
-    /// The Sentinels.
-    Sentinel,
-}
-
-impl Component {
-    /// The value of the labels `app.kubernetes.io/component` and `component`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Redis => "redis",
-            Self::Sentinel => "sentinel",
-        }
-    }
-}
 
 /// Value of the role label on every new redis pod, and on every pod that is not the master.
 pub const ROLE_REPLICA: &str = "slave";
@@ -32,7 +14,8 @@ pub const ROLE_REPLICA: &str = "slave";
 pub const ROLE_MASTER: &str = "master";
 
 /// Annotations of the user's object that speak of that object alone.
-const OWN_ANNOTATIONS: [&str; 1] = ["kubectl.kubernetes.io/last-applied-configuration"];
+const OWN_ANNOTATIONS: [&str; 2] =
+    ["kubectl.kubernetes.io/last-applied-configuration", v1alpha2::ANNOTATION_OF_V1];
 
 type Map = BTreeMap<String, String>;
 
@@ -51,16 +34,6 @@ pub fn name_label() -> String {
 #[must_use]
 pub fn uid_label() -> String {
     format!("{PLURAL}.{GROUP}/uid")
-}
-
-/// The labels that select the pods of one component. Selectors cannot be changed, so these never do.
-#[must_use]
-pub fn selector(name: &str, component: Component) -> BTreeMap<String, String> {
-    map([
-        ("app.kubernetes.io/name", name),
-        ("app.kubernetes.io/component", component.as_str()),
-        ("app.kubernetes.io/part-of", "redis-failover"),
-    ])
 }
 
 /// The same as a selector of the typed kind.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::admission;
 use crate::api::defaults::Images;
-use crate::api::{GROUP, KIND, Problem, VERSION, schema};
+use crate::api::{self, GROUP, KIND, Problem, VERSION, schema, v1alpha2};
 use crate::cli::{Output, Validate};
 use crate::surroundings::{Names, View};
 
@@ -109,17 +109,28 @@ fn judge(entry: Entry, object: &Value, images: &Images, view: &View) -> Entry {
     if !is_ours(object) {
         return Entry { verdict: Verdict::Skipped, ..entry };
     }
-    let judged = admission::judge(object, None, images, view);
+    let stored = match api::to_v1(object.clone()) {
+        Ok(stored) => stored,
+        Err(problem) => return Entry { verdict: Verdict::Refused, problems: vec![problem], ..entry },
+    };
+    let judged = admission::judge(&stored, None, images, view);
+    let early = if is_early(object) { v1alpha2::warnings(&stored) } else { Vec::new() };
     let verdict = if judged.problems.is_empty() { Verdict::Valid } else { Verdict::Refused };
     let misspelt = schema::unknown_fields(object).into_iter();
     let misspelt = misspelt
         .map(|path| Problem::new(path, "", format!("is not a field of a {KIND}"), "check the spelling"));
-    let warnings = misspelt.chain(judged.warnings).collect();
+    let warnings = misspelt.chain(judged.warnings).chain(early).collect();
     Entry { name: judged.name, verdict, problems: judged.problems, warnings, ..entry }
 }
 
 fn is_ours(object: &Value) -> bool {
-    text(object, "kind") == KIND && text(object, "apiVersion") == format!("{GROUP}/{VERSION}")
+    let version = text(object, "apiVersion").strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/'));
+    text(object, "kind") == KIND
+        && version.is_some_and(|version| [VERSION, v1alpha2::VERSION].contains(&version))
+}
+
+fn is_early(object: &Value) -> bool {
+    text(object, "apiVersion").ends_with(v1alpha2::VERSION)
 }
 
 fn text<'a>(object: &'a Value, key: &str) -> &'a str {

@@ -199,3 +199,29 @@ fn what_is_missing_in_the_files_may_be_in_the_cluster() {
     let report = run(&format!("{HEAD}spec: {{auth: {{secretPath: elsewhere}}}}\n"));
     assert_eq!(lines(&report), ["f.yaml:1: RedisFailover \"x\" is valid"]);
 }
+
+#[test]
+fn early_objects_are_judged_as_what_they_become() {
+    let early = |spec: &str| {
+        format!(
+            "apiVersion: storage.spotahome.com/v1alpha2\nkind: RedisFailover\nmetadata: {{name: x}}\nspec: {spec}\n"
+        )
+    };
+    let entry = |spec: &str| run(&early(spec)).results.remove(0);
+    let fine = entry("{redis: {version: 6.2-alpine}}");
+    assert_eq!((fine.verdict, fine.warnings), (Verdict::Valid, vec![]));
+    let few = entry("{redis: {replicas: 2}}");
+    assert_eq!((few.verdict, few.warnings[0].path.as_str()), (Verdict::Valid, "spec.redis.replicas"));
+    let refused = entry("{redis: {customConfig: [port 1]}}");
+    assert_eq!(
+        (refused.verdict, refused.problems[0].path.as_str()),
+        (Verdict::Refused, "spec.redis.customConfig[0]")
+    );
+    let unreadable = entry("{redis: {exporter: 'on'}}");
+    assert_eq!(
+        (unreadable.verdict, unreadable.problems[0].path.as_str()),
+        (Verdict::Refused, "spec.redis.exporter")
+    );
+    let misspelt = entry("{redis: {replcas: 5}}");
+    assert_eq!(misspelt.warnings[0].path, "spec.redis.replcas");
+}

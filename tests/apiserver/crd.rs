@@ -34,7 +34,7 @@ async fn server_side_apply_takes_it_twice_and_finds_no_fault() {
 #[tokio::test]
 async fn plain_kubectl_apply_takes_it_twice() {
     let server = server().await;
-    let text = schema::yaml();
+    let text = schema::yaml(Some(schema::Converter::default()));
     let first = server.kubectl(&["apply", "-f", "-"], &text).unwrap();
     assert!(first.contains("redisfailovers.storage.spotahome.com"), "{first}");
     let second = server.kubectl(&["apply", "-f", "-"], &text).unwrap();

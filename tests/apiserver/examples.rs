@@ -12,12 +12,17 @@ use crate::stage::Stage;
 /// A file with one `RedisFailover`.
 pub(crate) struct Example {
     pub(crate) name: String,
-    text: String,
+    pub(crate) text: String,
 }
 
 /// All good ones.
 pub(crate) fn all_good() -> Vec<Example> {
     read("example/redisfailover")
+}
+
+/// All in the early version.
+pub(crate) fn all_early() -> Vec<Example> {
+    read("example/redisfailover/v1alpha2")
 }
 
 /// All bad ones.
@@ -53,7 +58,8 @@ impl Example {
         stage.redis_failovers().create(&params, &self.object()).await
     }
 
-    fn object(&self) -> DynamicObject {
+    /// Its `RedisFailover`.
+    pub(crate) fn object(&self) -> DynamicObject {
         let documents: Vec<Value> = serde_saphyr::from_multiple(&self.text).unwrap();
         let found = documents.into_iter().find(|document| document["kind"] == KIND);
         serde_json::from_value(found.unwrap()).unwrap()

@@ -12,6 +12,8 @@ mod children;
 #[cfg(test)]
 mod controller;
 #[cfg(test)]
+mod conversion;
+#[cfg(test)]
 mod crd;
 #[cfg(test)]
 mod examples;

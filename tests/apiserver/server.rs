@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -20,6 +21,8 @@ use tokio::time::{Instant, sleep};
 /// Long enough for a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 const TOKEN: &str = "token-of-the-administrator";
+/// What `kubectl edit` opens: it raises the replicas from 3 to 5.
+const EDITOR: &str = "#!/bin/sh\nexec sed -i 's/^\\( *replicas:\\) 3$/\\1 5/' \"$1\"\n";
 
 /// The running servers. They end with this process, see `server.sh`.
 pub(crate) struct Server {
@@ -34,17 +37,27 @@ pub(crate) struct Server {
 pub(crate) async fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     static READY: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-    let server = SERVER.get_or_init(Server::start);
+    let server = SERVER.get_or_init(|| Server::start("shared"));
     READY.get_or_init(|| server.prepare()).await;
     server
 }
 
 impl Server {
-    fn start() -> Self {
+    /// Starts servers of their own for tests that change what all of a server's objects share.
+    pub(crate) async fn apart(name: &str) -> &'static Self {
+        let server: &'static Self = Box::leak(Box::new(Self::start(name)));
+        server.prepare().await;
+        server
+    }
+
+    fn start(name: &str) -> Self {
         let binaries = binaries();
-        let folder = std::env::temp_dir().join(format!("redis-operator-apiserver-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("redis-operator-apiserver-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&folder); // Of an earlier process of this number.
         fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("editor"), EDITOR).unwrap();
+        fs::set_permissions(folder.join("editor"), fs::Permissions::from_mode(0o700)).unwrap();
         let account = certs::issue::authority(Timestamp::now()).unwrap().pair;
         let audit = json!({
             "apiVersion": "audit.k8s.io/v1",
@@ -118,6 +131,7 @@ impl Server {
     pub(crate) fn run_kubectl(&self, arguments: &[&str], input: &str) -> Result<[String; 2], String> {
         let mut child = Command::new(self.binaries.join("kubectl"))
             .env("KUBECONFIG", self.kubeconfig_path())
+            .env("KUBE_EDITOR", self.folder.join("editor"))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

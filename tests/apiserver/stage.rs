@@ -33,6 +33,7 @@ pub(crate) struct Release {
     /// A client with the rights of the operator's service account.
     pub(crate) client: Client,
     server: &'static Server,
+    /// The operator's service account.
     pub(crate) user: String,
     documents: Vec<Value>,
 }
@@ -40,7 +41,11 @@ pub(crate) struct Release {
 impl Stage {
     /// Opens a stage in a new namespace.
     pub(crate) async fn open(namespace: &str) -> Self {
-        let server = server().await;
+        Self::open_on(server().await, namespace).await
+    }
+
+    /// Opens a stage on other servers than the shared ones.
+    pub(crate) async fn open_on(server: &'static Server, namespace: &str) -> Self {
         let client = server.client(None);
         let object = Namespace {
             metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() },

@@ -170,6 +170,49 @@ fn the_crd_is_the_generated_one_and_is_kept() {
     assert!(whole(&crd["spec"]) == whole(&generated["spec"]), "Helm changes the CRD");
 }
 
+#[rstest]
+#[case("redisoperator", "default", "redisoperator-webhook")]
+#[case("prod", "redis-system", "prod-redisoperator-webhook")]
+fn the_crd_is_converted_by_the_webhook_of_the_release(
+    #[case] release: &str,
+    #[case] namespace: &str,
+    #[case] service: &str,
+) {
+    let objects = objects(&template(release, namespace, &[]));
+    let conversion = &the(&objects, "CustomResourceDefinition")["spec"]["conversion"];
+    assert_eq!(conversion["strategy"], "Webhook");
+    let service = json!({"namespace": namespace, "name": service, "path": "/convert", "port": 443});
+    // The operator owns the caBundle; a value here would undo its injection at every upgrade.
+    assert_eq!(conversion["webhook"]["clientConfig"], json!({"service": service}));
+    named(&objects, "Service", service["name"].as_str().unwrap());
+    let rule = the(&objects, "ClusterRole")["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|rule| texts(&rule["resources"]) == ["customresourcedefinitions"]);
+    let rule = rule.expect("a right to inject the CA");
+    assert_eq!(texts(&rule["resourceNames"]), [CRD_NAME]);
+    assert_eq!(texts(&rule["verbs"]), ["get", "list", "watch", "patch"]);
+}
+
+#[test]
+fn without_the_webhook_the_early_version_is_not_served() {
+    let objects = render_with_crd(&["webhook.enabled=false"]);
+    let spec = &the(&objects, "CustomResourceDefinition")["spec"];
+    assert_eq!(spec["conversion"], json!({"strategy": "None"}));
+    let versions: Vec<_> = spec["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (&v["name"], &v["served"], &v["storage"]))
+        .collect();
+    let [yes, no] = [json!(true), json!(false)];
+    assert_eq!(versions, [(&json!("v1"), &yes, &yes), (&json!("v1alpha2"), &no, &no)]);
+    let printed: Value = serde_saphyr::from_str(&redis_operator::api::schema::yaml(None)).unwrap();
+    assert!(whole(spec) == whole(&printed["spec"]), "`redis-operator crd --no-webhook` prints another");
+    assert!(!the(&objects, "ClusterRole").to_string().contains("customresourcedefinitions"));
+}
+
 /// The value with `1.0` written as `1`, as Helm does.
 fn whole(value: &Value) -> Value {
     match value {

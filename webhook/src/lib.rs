@@ -1,12 +1,14 @@
-//! An HTTPS server for Kubernetes admission reviews.
+//! An HTTPS server for Kubernetes admission and conversion reviews.
 //!
-//! The crate knows HTTP, TLS and `AdmissionReview`, and nothing of what it admits. Three parts:
+//! The crate knows HTTP, TLS, `AdmissionReview` and `ConversionReview`, and nothing of what it admits and converts.
+//! Three parts:
 //!
-//! - [`Request`] and [`Verdict`]: the codec of `admission.k8s.io/v1`;
-//! - [`router`]: `POST /mutate`, `POST /validate` and `GET /healthz` for any [`Admit`];
+//! - [`Request`] and [`Verdict`]: the codec of `admission.k8s.io/v1`, and inside that of conversions;
+//! - [`router`]: `POST /mutate`, `POST /validate`, `POST /convert` and `GET /healthz` for any [`Admit`];
 //! - [`serve`]: a router over TLS, with bounds on time and connections, and a stop that loses no request.
 
 mod body;
+mod conversion;
 mod idle;
 mod object;
 mod review;

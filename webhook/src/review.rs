@@ -31,6 +31,9 @@ pub struct Request {
     pub uid: String,
     /// Type of `object`, in the version the webhook configuration asks for.
     pub kind: GroupVersionKind,
+    /// Type of the object as the client sent it; the API server converted it where that is another version.
+    #[serde(default)]
+    pub request_kind: Option<GroupVersionKind>,
     /// What is about to happen to the object.
     pub operation: Operation,
     /// Namespace of the object; none if it is cluster-scoped.
@@ -180,18 +183,20 @@ pub enum ReviewError {
     #[error("body is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
     /// The body is JSON of another shape.
-    #[error("body is not an AdmissionReview: {0}")]
+    #[error("body is not a review: {0}")]
     NotReview(#[source] serde_json::Error),
-    /// The body is another kind of object, or an `AdmissionReview` of another version.
-    #[error("body is {kind:?} of {api_version:?}, must be \"AdmissionReview\" of \"admission.k8s.io/v1\"")]
+    /// The body is another kind of object, or a review of another version.
+    #[error("body is {kind:?} of {api_version:?}, must be {wanted}")]
     WrongType {
+        /// Kind and version that this path takes.
+        wanted: &'static str,
         /// `apiVersion` as sent; empty if missing.
         api_version: String,
         /// `kind` as sent; empty if missing.
         kind: String,
     },
     /// The review asks nothing.
-    #[error("AdmissionReview has no request")]
+    #[error("the review has no request")]
     NoRequest,
     /// The answer could not be written as JSON.
     #[error("cannot encode the answer: {0}")]
@@ -244,14 +249,20 @@ struct IncomingReview {
 
 /// Reads a review as the API server sends it.
 pub fn decode(body: &[u8]) -> Result<Request, ReviewError> {
-    let review: IncomingReview = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data => ReviewError::NotReview(error),
-        Category::Syntax | Category::Eof | Category::Io => ReviewError::NotJson(error),
-    })?;
+    let review: IncomingReview = parse(body)?;
     if review.api_version != API_VERSION || review.kind != KIND {
-        return Err(ReviewError::WrongType { api_version: review.api_version, kind: review.kind });
+        let wanted = "\"AdmissionReview\" of \"admission.k8s.io/v1\"";
+        return Err(ReviewError::WrongType { wanted, api_version: review.api_version, kind: review.kind });
     }
     review.request.ok_or(ReviewError::NoRequest)
+}
+
+/// Reads the body of any kind of review.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ReviewError> {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => ReviewError::NotReview(error),
+        Category::Syntax | Category::Eof | Category::Io => ReviewError::NotJson(error),
+    })
 }
 
 #[derive(Serialize)]

@@ -10,12 +10,13 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tracing::{debug, error, info, warn};
 
 use crate::body::{Read, Room};
+use crate::conversion::{self, Converted};
 use crate::review::{self, Operation, Request, ReviewError, Verdict};
 
 /// Longest body that is read. An object is at most 3 MiB in the API, and a review carries two.
@@ -25,24 +26,31 @@ pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// configurations, so that the API server gets our answer and not its own timeout.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Decides on admission requests. Both functions are pure and quick: they run on the server's own
-/// threads, and [`REQUEST_TIMEOUT`] cannot interrupt them.
+/// Decides on admission requests and converts objects. All functions are pure and quick: they run on the
+/// server's own threads, and [`REQUEST_TIMEOUT`] cannot interrupt them.
 pub trait Admit: Send + Sync + 'static {
     /// Answers `/mutate`: usually a patch that fills in defaults.
     fn mutate(&self, request: &Request) -> Verdict;
 
     /// Answers `/validate`. A patch in this verdict is dropped: validation may not alter objects.
     fn validate(&self, request: &Request) -> Verdict;
+
+    /// Answers `/convert`, object by object: the object in the version `wanted`, as `example.com/v1`, or which
+    /// object cannot be converted and why. Labels and annotations are all that may change in its metadata.
+    fn convert(&self, _object: Value, wanted: &str) -> Result<Value, String> {
+        Err(format!("nothing here is converted to {wanted}"))
+    }
 }
 
-/// How one request to `/mutate` or `/validate` ended, for metrics.
+/// How one request to `/mutate`, `/validate` or `/convert` ended, for metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// `/mutate` or `/validate`.
+    /// `/mutate`, `/validate` or `/convert`.
     pub path: &'static str,
-    /// `allowed`, `denied`, or `error` if there was no verdict (bad request, timeout, panic, caller gone).
+    /// `allowed` or `denied`, `converted` or `failed`, or `error` if there was no verdict (bad request, timeout,
+    /// panic, caller gone).
     pub verdict: &'static str,
-    /// What was to happen to the object; none if there was no verdict.
+    /// What was to happen to the object; none for a conversion, and if there was no verdict.
     pub operation: Option<Operation>,
     /// From the request's head to the answer, the reading of the body included.
     pub duration: Duration,
@@ -51,37 +59,31 @@ pub struct Outcome {
 /// Receives every [`Outcome`].
 type Observe = Arc<dyn Fn(&Outcome) + Send + Sync>;
 
-/// The routes `POST /mutate`, `POST /validate` and `GET /healthz`. `observe` is called once for every
-/// request to the first two.
+/// The routes `POST /mutate`, `POST /validate`, `POST /convert` and `GET /healthz`. `observe` is called once for
+/// every request to the first three.
 pub fn router(admit: Arc<dyn Admit>, observe: Observe) -> Router {
-    let room = Arc::new(Room::new());
-    let mutate = Endpoint {
-        path: "/mutate",
-        decide: |admit, request| admit.mutate(request),
-        admit: Arc::clone(&admit),
-        observe: Arc::clone(&observe),
-        room: Arc::clone(&room),
-    };
-    let validate = Endpoint {
-        path: "/validate",
-        decide: |admit, request| admit.validate(request).without_patch(),
-        admit,
-        observe,
-        room,
-    };
-    Router::new()
-        .route(mutate.path, mutate.routes())
-        .route(validate.path, validate.routes())
-        .route("/healthz", get(|| async { "ok" }))
+    let parts = Arc::new(Parts { admit, observe, room: Room::new() });
+    let endpoints: [(&'static str, Reply); 3] =
+        [("/mutate", mutated), ("/validate", validated), ("/convert", converted)];
+    let router = Router::new().route("/healthz", get(|| async { "ok" }));
+    endpoints.into_iter().fold(router, |router, (path, reply)| {
+        router.route(path, Endpoint { path, reply, parts: Arc::clone(&parts) }.routes())
+    })
 }
 
-#[derive(Clone)]
-struct Endpoint {
-    path: &'static str,
-    decide: fn(&dyn Admit, &Request) -> Verdict,
+/// From the body of a review to that of its answer.
+type Reply = fn(&Endpoint, Read) -> Result<(Vec<u8>, Decided), ReviewError>;
+
+struct Parts {
     admit: Arc<dyn Admit>,
     observe: Observe,
-    room: Arc<Room>,
+    room: Room,
+}
+
+struct Endpoint {
+    path: &'static str,
+    reply: Reply,
+    parts: Arc<Parts>,
 }
 
 impl Endpoint {
@@ -99,24 +101,54 @@ impl Endpoint {
 #[derive(Clone, Copy)]
 struct Decided {
     verdict: &'static str,
-    operation: Operation,
+    operation: Option<Operation>,
 }
 
 async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Result<Response, ReviewError> {
     require_json(&http)?;
-    let Read { text, share, turn: _turn } = endpoint.room.read(http.into_body()).await?;
-    let request = review::decode(&text)?;
-    drop((text, share));
-    let verdict = (endpoint.decide)(endpoint.admit.as_ref(), &request);
-    log(endpoint.path, &request, &verdict);
-    let decided = Decided {
-        verdict: if verdict.is_allowed() { "allowed" } else { "denied" },
-        operation: request.operation,
-    };
-    let body = review::encode(&request.uid, &verdict)?;
+    let read = endpoint.parts.room.read(http.into_body()).await?;
+    let (body, decided) = (endpoint.reply)(&endpoint, read)?;
     let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     response.extensions_mut().insert(decided);
     Ok(response)
+}
+
+fn mutated(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
+    admitted(endpoint, body, Admit::mutate)
+}
+
+fn validated(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
+    admitted(endpoint, body, |admit, request| admit.validate(request).without_patch())
+}
+
+fn admitted(
+    endpoint: &Endpoint,
+    body: Read,
+    decide: fn(&dyn Admit, &Request) -> Verdict,
+) -> Result<(Vec<u8>, Decided), ReviewError> {
+    let Read { text, share, turn: _turn } = body;
+    let request = review::decode(&text)?;
+    drop((text, share));
+    let verdict = decide(endpoint.parts.admit.as_ref(), &request);
+    log(endpoint.path, &request, &verdict);
+    let decided = Decided {
+        verdict: if verdict.is_allowed() { "allowed" } else { "denied" },
+        operation: Some(request.operation),
+    };
+    Ok((review::encode(&request.uid, &verdict)?, decided))
+}
+
+fn converted(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
+    let request = conversion::decode(&body.text)?;
+    let converted: Converted =
+        conversion::convert(&request, |object, wanted| endpoint.parts.admit.convert(object, wanted));
+    let (uid, wanted, objects) = (&request.uid, &request.wanted, request.objects.len());
+    match &converted {
+        Ok(_) => debug!(uid, wanted, objects, "converted"),
+        Err(message) => info!(uid, wanted, objects, message, "conversion failed"),
+    }
+    let verdict = if converted.is_ok() { "converted" } else { "failed" };
+    Ok((conversion::encode(uid, &converted)?, Decided { verdict, operation: None }))
 }
 
 fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {
@@ -172,10 +204,10 @@ struct Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        (self.endpoint.observe)(&Outcome {
+        (self.endpoint.parts.observe)(&Outcome {
             path: self.endpoint.path,
             verdict: self.decided.map_or("error", |decided| decided.verdict),
-            operation: self.decided.map(|decided| decided.operation),
+            operation: self.decided.and_then(|decided| decided.operation),
             duration: self.started.elapsed(),
         });
     }

@@ -33,8 +33,8 @@ fn stays_small() {
 
 #[test]
 fn yaml_is_deterministic_and_complete() {
-    let text = yaml();
-    assert_eq!(text, yaml());
+    let text = yaml(Some(Converter::default()));
+    assert_eq!(text, yaml(Some(Converter::default())));
     let back: CustomResourceDefinition = serde_saphyr::from_str(&text).unwrap();
     assert_eq!(back, crd());
     assert!(text.contains("kind: CustomResourceDefinition"));
@@ -50,6 +50,22 @@ fn columns_and_scale_are_as_documented() {
     let subresources = version.subresources.as_ref().unwrap();
     assert!(subresources.status.is_some());
     assert_eq!(subresources.scale.as_ref().unwrap().spec_replicas_path, ".spec.redis.replicas");
+}
+
+#[test]
+fn the_early_version_is_served_only_where_it_is_converted() {
+    let versions = |converter: Option<Converter>| {
+        let versions = crd_with(converter).spec.versions.into_iter();
+        versions.map(|version| (version.name, version.served, version.storage)).collect::<Vec<_>>()
+    };
+    let expected = |early| [("v1".to_owned(), true, true), ("v1alpha2".to_owned(), early, false)];
+    assert_eq!(versions(Some(Converter::default())), expected(true));
+    assert_eq!(versions(None), expected(false));
+    let converter = Converter { namespace: "n".to_owned(), service: "s".to_owned() };
+    let conversion = json!(crd_with(Some(converter)).spec.conversion);
+    let service = json!({"namespace": "n", "name": "s", "path": "/convert", "port": 443});
+    assert_eq!(conversion["webhook"]["clientConfig"]["service"], service);
+    assert_eq!(json!(crd_with(None).spec.conversion), json!({"strategy": "None"}));
 }
 
 #[test]

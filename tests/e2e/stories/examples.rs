@@ -11,7 +11,7 @@ use crate::wait::{ensure, until};
 
 /// Examples that start at the same time.
 const AT_ONCE: usize = 3;
-const GOOD: &str = "example/redisfailover";
+const GOOD: [&str; 2] = ["example/redisfailover", "example/redisfailover/v1alpha2"];
 
 /// Files of a folder under `example`, sorted, as kubectl takes them.
 pub(crate) fn files(folder: &str) -> Vec<String> {
@@ -29,7 +29,7 @@ pub(crate) fn files(folder: &str) -> Vec<String> {
 
 pub(crate) async fn play(stage: Stage) {
     let play = async |file: String| becomes_ready(&stage, &file).await;
-    stream::iter(files(GOOD)).map(play).buffer_unordered(AT_ONCE).collect::<()>().await;
+    stream::iter(GOOD.into_iter().flat_map(files)).map(play).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 async fn becomes_ready(stage: &Stage, file: &str) {

@@ -56,6 +56,27 @@ async fn a_patch_from_validation_is_dropped() {
     assert_eq!((outcomes[0].verdict, outcomes[0].operation), ("allowed", Some(Operation::Create)));
 }
 
+#[tokio::test]
+async fn a_conversion_that_fails_is_an_answer_and_is_counted() {
+    let request = json!({"uid": "u", "desiredAPIVersion": "example.com/v2", "objects": [{}]});
+    let review =
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "request": request});
+    let (status, body, outcomes) = call("/convert", Body::from(review.to_string())).await;
+    assert_eq!(status, StatusCode::OK);
+    let review: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let result = json!({"status": "Failed", "message": "nothing here is converted to example.com/v2"});
+    assert_eq!((&review["response"]["uid"], &review["response"]["result"]), (&json!("u"), &result));
+    let short: Vec<_> = outcomes.iter().map(|o| (o.path, o.verdict, o.operation)).collect();
+    assert_eq!(short, [("/convert", "failed", None)]);
+}
+
+#[tokio::test]
+async fn what_is_no_conversion_review_is_an_error() {
+    let (status, _, outcomes) = call("/convert", Body::from(CREATE)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_one_error(&outcomes, "/convert");
+}
+
 /// A body that never comes.
 struct Stalled;
 

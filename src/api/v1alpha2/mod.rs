@@ -1,0 +1,182 @@
+//! The early API, `v1alpha2`: served beside `v1`, never stored.
+//!
+//! A conversion is a plain [mapping](fields) of the fields that both versions know, and a [memory](memory::Memory) of
+//! all that the mapping would lose, in an annotation of the converted object. The way back reads it and takes it away:
+//!
+//! ```text
+//!   v1alpha2 object ──── up ────► v1 object + what only v1alpha2 says
+//!   v1alpha2 object ◄─── down ─── v1 object
+//!   + what only v1 says
+//! ```
+//!
+//! A memory counts only where the object still says what it said when the memory was made, so an edit wins over it.
+//! What makes a round trip exact is thus the memory alone, whatever the mapping does.
+
+mod affinity;
+mod fields;
+mod memory;
+pub mod spec;
+
+use serde_json::{Map, Value, json};
+
+pub use spec::{RedisFailover, RedisFailoverSpec};
+
+use super::{GROUP, KIND, Problem, parse};
+use memory::Memory;
+
+#[cfg(test)]
+mod tests;
+
+/// Name of the early version.
+pub const VERSION: &str = "v1alpha2";
+/// Annotation of a `v1alpha2` object: what `v1` says of it beyond its spec.
+pub const ANNOTATION_OF_V1ALPHA2: &str = "storage.spotahome.com/v1-fields";
+/// Annotation of a `v1` object: what `v1alpha2` said of it beyond its spec.
+pub const ANNOTATION_OF_V1: &str = "storage.spotahome.com/v1alpha2-fields";
+
+/// Servers and Sentinels that the early operator asked for.
+const EARLY_REPLICAS: i64 = 3;
+
+/// An object of any served version in the stored one. What is no such object is a problem of its `apiVersion`; a wrong
+/// type in an early spec is one of that field.
+pub fn to_v1(object: Value) -> Result<Value, Problem> {
+    convert(object, &api_version(super::VERSION))
+}
+
+/// An object in the version `wanted`, as `storage.spotahome.com/v1`. In its metadata only our annotations change.
+pub fn convert(object: Value, wanted: &str) -> Result<Value, Problem> {
+    let [stored, early] = [super::VERSION, VERSION].map(api_version);
+    let found = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if ![&stored, &early].into_iter().any(|known| *known == found) {
+        return Err(Problem::new("apiVersion", found, "is not served", format!("write {stored} or {early}")));
+    }
+    let Value::Object(mut object) = object else {
+        return Err(Problem::new("", "", "is no object", "give it apiVersion, kind, metadata and spec"));
+    };
+    match wanted {
+        _ if wanted == found => {}
+        _ if wanted == stored => upward(&mut object)?,
+        _ if wanted == early => downward(&mut object)?,
+        _ => {
+            let mend = format!("ask for {stored} or {early}");
+            return Err(Problem::new("apiVersion", found, format!("cannot become {wanted}"), mend));
+        }
+    }
+    object.insert("apiVersion".to_owned(), wanted.into());
+    Ok(Value::Object(object))
+}
+
+/// What the early operator would have refused and this one only warns of.
+#[must_use]
+pub fn warnings(object: &Value) -> Vec<Problem> {
+    let few = |part: &str| {
+        let replicas = object.pointer(&format!("/spec/{part}/replicas"))?.as_i64()?;
+        (1..EARLY_REPLICAS).contains(&replicas).then(|| {
+            Problem::new(
+                format!("spec.{part}.replicas"),
+                replicas.to_string(),
+                format!("is below {EARLY_REPLICAS}, the least that survives the loss of one"),
+                format!("choose {EARLY_REPLICAS}"),
+            )
+        })
+    };
+    ["redis", "sentinel"].into_iter().filter_map(few).collect()
+}
+
+fn api_version(version: &str) -> String {
+    format!("{GROUP}/{version}")
+}
+
+fn upward(object: &mut Map<String, Value>) -> Result<(), Problem> {
+    if let Some(spec) = object.get("spec") {
+        parse::early_spec(spec)?;
+    }
+    let name = name(object);
+    let remembered = take_annotation(object, ANNOTATION_OF_V1ALPHA2)?;
+    let early = take_spec(object);
+    let mut stored = fields::up(&early, &name);
+    remembered.restore(&mut stored);
+    let lost = Memory::between(&fields::down(&stored, &name), &early);
+    put_spec(object, stored);
+    annotate(object, ANNOTATION_OF_V1, &lost)
+}
+
+/// Fails for nothing that can be stored: one object would spoil a whole list.
+fn downward(object: &mut Map<String, Value>) -> Result<(), Problem> {
+    let name = name(object);
+    let remembered = take_annotation(object, ANNOTATION_OF_V1)?;
+    let stored = take_spec(object);
+    let mut early = fields::down(&stored, &name);
+    remembered.restore(&mut early);
+    let lost = Memory::between(&fields::up(&early, &name), &stored);
+    put_spec(object, early);
+    annotate(object, ANNOTATION_OF_V1ALPHA2, &lost)
+}
+
+fn name(object: &Map<String, Value>) -> String {
+    let name = object.get("metadata").and_then(|metadata| metadata.get("name"));
+    name.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// The spec under its own name: an object may lack one.
+fn take_spec(object: &mut Map<String, Value>) -> Value {
+    object.remove("spec").map_or_else(|| json!({}), |spec| json!({"spec": spec}))
+}
+
+fn put_spec(object: &mut Map<String, Value>, mut holder: Value) {
+    if let Some(spec) = holder.get_mut("spec") {
+        object.insert("spec".to_owned(), spec.take());
+    }
+}
+
+/// Takes a memory out of the annotations. One that cannot be read, because somebody wrote into it, is forgotten.
+fn take_annotation(object: &mut Map<String, Value>, key: &str) -> Result<Memory, Problem> {
+    let Some(metadata) = metadata(object)? else { return Ok(Memory::default()) };
+    let Some(annotations) = annotations(metadata)? else { return Ok(Memory::default()) };
+    let Some(text) = annotations.remove(key) else { return Ok(Memory::default()) };
+    if annotations.is_empty() {
+        metadata.remove("annotations");
+    }
+    Ok(text.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+}
+
+/// Writes a memory into the annotations; an empty one takes the place of nothing.
+fn annotate(object: &mut Map<String, Value>, key: &str, memory: &Memory) -> Result<(), Problem> {
+    take_annotation(object, key)?;
+    if *memory == Memory::default() {
+        return Ok(());
+    }
+    if object.get("metadata").is_none_or(Value::is_null) {
+        object.insert("metadata".to_owned(), json!({}));
+    }
+    let Some(metadata) = metadata(object)? else { return Ok(()) };
+    if metadata.get("annotations").is_none_or(Value::is_null) {
+        metadata.insert("annotations".to_owned(), json!({}));
+    }
+    if let Some(annotations) = annotations(metadata)? {
+        annotations.insert(key.to_owned(), json!(memory).to_string().into());
+    }
+    Ok(())
+}
+
+fn metadata(object: &mut Map<String, Value>) -> Result<Option<&mut Map<String, Value>>, Problem> {
+    part(object, "metadata", "metadata")
+}
+
+fn annotations(metadata: &mut Map<String, Value>) -> Result<Option<&mut Map<String, Value>>, Problem> {
+    part(metadata, "annotations", "metadata.annotations")
+}
+
+fn part<'a>(
+    object: &'a mut Map<String, Value>,
+    key: &str,
+    path: &str,
+) -> Result<Option<&'a mut Map<String, Value>>, Problem> {
+    match object.get_mut(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(fields)) => Ok(Some(fields)),
+        Some(_) => {
+            Err(Problem::new(path, "", "must be an object", format!("see \"kubectl explain {KIND}.{path}\"")))
+        }
+    }
+}
