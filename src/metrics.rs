@@ -27,12 +27,12 @@ pub struct Result {
     pub reason: &'static str,
 }
 
-/// One kind of admission review and its verdict.
+/// One kind of review and its verdict.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Admission {
-    /// `/mutate` or `/validate`.
+    /// `/mutate`, `/validate` or `/convert`.
     pub path: &'static str,
-    /// `allowed`, `denied` or `error`.
+    /// `allowed` or `denied`, `converted` or `failed`, or `error`.
     pub verdict: &'static str,
 }
 

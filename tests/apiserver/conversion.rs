@@ -15,7 +15,7 @@ use redis_operator::admission::Admission;
 use redis_operator::api::v1alpha2::{ANNOTATION_OF_V1, ANNOTATION_OF_V1ALPHA2};
 use redis_operator::api::{GROUP, KIND, schema};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use webhook::{Limits, Stop};
@@ -30,9 +30,14 @@ const CRD: &str = "redisfailovers.storage.spotahome.com";
 const EARLY: &str = "redisfailovers.v1alpha2.storage.spotahome.com";
 
 /// Servers of their own, whose CRD the webhook of this process converts: all tests here share it.
-async fn converting() -> &'static Server {
-    static SERVER: OnceCell<&'static Server> = OnceCell::const_new();
-    SERVER.get_or_init(start).await
+static SERVER: OnceCell<&'static Server> = OnceCell::const_new();
+/// Held by all tests that convert, and by one alone that stops the conversion.
+static PEACE: RwLock<()> = RwLock::const_new(());
+
+/// A stage on those servers, and the promise that objects are converted.
+async fn converting(namespace: &str) -> (Stage, RwLockReadGuard<'static, ()>) {
+    let server = SERVER.get_or_init(start).await;
+    (Stage::open_on(server, namespace).await, PEACE.read().await)
 }
 
 async fn start() -> &'static Server {
@@ -131,38 +136,53 @@ async fn until_the_ca_is_injected_v1_works_and_v1alpha2_waits() {
     assert_eq!(stage.redis_failovers().list(&ListParams::default()).await.unwrap().items.len(), 1);
 }
 
-/// Whoever wrote in v1alpha2 is remembered with that version, and asked for by each server-side apply.
+/// Whoever wrote in v1alpha2 is remembered with that version, and every server-side apply asks for the object in it.
 #[tokio::test]
-async fn without_the_webhook_the_mark_of_a_client_holds_up_server_side_apply_alone() {
-    let stage = Stage::open("conversion-marks").await;
-    let api = stage.redis_failovers();
-    let mut object = stage.create("marked", json!({"redis": {"replicas": 3}})).await.unwrap();
-    let mark = json!({
-        "manager": "client", "operation": "Update", "apiVersion": format!("{GROUP}/v1alpha2"),
-        "time": "2026-01-01T00:00:00Z",
-        "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:redis": {"f:replicas": {}}}},
-    });
-    let mark = serde_json::from_value(mark).unwrap();
-    object.metadata.managed_fields.get_or_insert_default().push(mark);
-    api.replace("marked", &PostParams::default(), &object).await.unwrap();
-
-    let apply = async || {
+async fn while_nobody_converts_a_mark_of_v1alpha2_holds_up_server_side_apply_alone() {
+    let server = SERVER.get_or_init(start).await;
+    let stage = Stage::open_on(server, "early-marks").await;
+    let _alone = PEACE.write().await;
+    create(&stage, "marked", json!({"redis": {"replicas": 3}})).await.unwrap();
+    create(&stage, "updated", json!({"redis": {"replicas": 3}})).await.unwrap();
+    let crds: Api<CustomResourceDefinition> = Api::all(stage.client.clone());
+    let client =
+        crds.get(CRD).await.unwrap().spec.conversion.unwrap().webhook.unwrap().client_config.unwrap();
+    let call = async |url: &str| {
+        let patch = json!({"spec": {"conversion": {"webhook": {"clientConfig": {"url": url}}}}});
+        crds.patch(CRD, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    };
+    let apply = async |name: &str| {
         let status = json!({"apiVersion": format!("{GROUP}/v1"), "kind": KIND, "status": {"phase": "Ready"}});
         let params = PatchParams::apply("redis-operator").force();
-        api.patch_status("marked", &params, &Patch::Apply(status)).await
+        stage.redis_failovers().patch_status(name, &params, &Patch::Apply(status)).await
     };
-    let text = refusal(apply().await);
+
+    call("https://localhost:1/convert").await;
+    eventually("nobody converts", async || match early(&stage).get("marked").await {
+        Err(kube::Error::Api(status)) if status.message.contains("conversion webhook") => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let text = refusal(apply("marked").await);
     assert!(text.contains("conversion webhook"), "{text}");
-    stage.merge("marked", json!({"spec": {"redis": {"replicas": 5}}})).await.unwrap();
+    let updated = stage.merge("updated", json!({"spec": {"redis": {"replicas": 5}}})).await.unwrap();
+    assert_eq!(updated.metadata.managed_fields, None, "an update goes on without them");
+    apply("updated").await.unwrap();
     let clear = r#"[{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]"#;
     let patch = ["patch", "rf", "marked", "-n", &stage.namespace, "--type", "json", "-p", clear];
-    stage.server.kubectl(&patch, "").unwrap();
-    apply().await.unwrap();
+    server.kubectl(&patch, "").unwrap();
+    apply("marked").await.unwrap();
+
+    call(&client.url.unwrap()).await;
+    eventually("objects are converted again", async || {
+        early(&stage).get("marked").await.map_err(|error| error.to_string())
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn early_examples_are_created_by_kubectl_and_stored_as_v1() {
-    let stage = Stage::open_on(converting().await, "early-examples").await;
+    let (stage, _peace) = converting("early-examples").await;
     for example in examples::all_early() {
         let arguments = ["create", "-n", &stage.namespace, "-f", "-"];
         stage
@@ -201,7 +221,7 @@ fn changed(path: &str, sent: &Value, shown: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn kubectl_gets_and_edits_both_versions() {
-    let stage = Stage::open_on(converting().await, "early-kubectl").await;
+    let (stage, _peace) = converting("early-kubectl").await;
     create(&stage, "edited", spec_with_everything()).await.unwrap();
     let kubectl = |arguments: &[&str]| {
         stage.server.kubectl(&[arguments, &["-n", &stage.namespace]].concat(), "").unwrap()
@@ -225,7 +245,7 @@ async fn kubectl_gets_and_edits_both_versions() {
 
 #[tokio::test]
 async fn a_put_in_either_version_keeps_what_the_other_says() {
-    let stage = Stage::open_on(converting().await, "early-put").await;
+    let (stage, _peace) = converting("early-put").await;
     let params = PostParams::default();
     create(&stage, "both", spec_with_everything()).await.unwrap();
 
@@ -257,7 +277,7 @@ async fn a_put_in_either_version_keeps_what_the_other_says() {
 /// Applied again, a manifest changes nothing; not even after others wrote their parts in v1.
 #[tokio::test]
 async fn applying_an_early_manifest_again_changes_nothing() {
-    let stage = Stage::open_on(converting().await, "early-apply").await;
+    let (stage, _peace) = converting("early-apply").await;
     for (name, how) in [("by-client", &[][..]), ("by-server", &["--server-side"][..])] {
         let text = manifest(&stage, name, &spec_with_everything()).to_string();
         let apply = || stage.server.kubectl(&[&["apply", "-f", "-"][..], how].concat(), &text).unwrap();
@@ -280,7 +300,7 @@ async fn applying_an_early_manifest_again_changes_nothing() {
 
 #[tokio::test]
 async fn lists_of_500_and_watches_speak_the_early_version() {
-    let stage = Stage::open_on(converting().await, "early-list").await;
+    let (stage, _peace) = converting("early-list").await;
     let api = early(&stage);
     let seen = watcher(api.clone(), watcher::Config::default()).default_backoff().touched_objects();
     let mut seen = seen.filter_map(async |object| object.ok()).boxed();
@@ -308,7 +328,7 @@ async fn lists_of_500_and_watches_speak_the_early_version() {
 
 #[tokio::test]
 async fn a_wrong_early_spec_is_refused_by_its_field() {
-    let stage = Stage::open_on(converting().await, "early-wrong").await;
+    let (stage, _peace) = converting("early-wrong").await;
     let text = refusal(create(&stage, "wrong", json!({"redis": {"exporter": "yes"}})).await);
     assert!(text.contains("spec.redis.exporter: \"yes\": is a text, but must be true or false"), "{text}");
     let text = refusal(create(&stage, "wrong", json!({"redis": {"customConfig": ["port 1"]}})).await);
@@ -317,7 +337,7 @@ async fn a_wrong_early_spec_is_refused_by_its_field() {
 
 #[tokio::test]
 async fn an_overwritten_bundle_of_the_crd_is_put_back() {
-    let stage = Stage::open_on(converting().await, "early-bundle").await;
+    let (stage, _peace) = converting("early-bundle").await;
     let crds: Api<CustomResourceDefinition> = Api::all(stage.client.clone());
     let bundle = async || {
         let conversion = crds.get(CRD).await.unwrap().spec.conversion.unwrap();
