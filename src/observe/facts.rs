@@ -57,6 +57,21 @@ pub struct RedisNode {
     pub pod: PodFacts,
     /// What its server said, or why it said nothing.
     pub server: Result<ServerFacts, Silence>,
+    /// Proof that the process which last answered as this server has ended; none means unknown, not alive.
+    pub death: Option<Death>,
+    /// What the server said last before it went silent or was replaced, while the operator remembers it.
+    pub before: Option<ServerFacts>,
+}
+
+/// How it is known that a process has ended. A server that merely does not answer has given no such proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The peer closed the connection that was held, and a new one is refused.
+    Refused,
+    /// Another process answers in its place: the run id changed.
+    Restarted,
+    /// The kubelet says that the container ended.
+    Ended,
 }
 
 /// A Sentinel pod and its Sentinel.
@@ -141,6 +156,23 @@ pub struct SentinelFacts {
     pub id: String,
     /// What it monitors under the master's name, if anything.
     pub monitored: Option<Monitored>,
+    /// Highest epoch that it was heard to speak of in its greetings on the servers' channel; none if never heard.
+    pub current_epoch: Option<i64>,
+    /// Every replica of the master that it knows.
+    pub known_replicas: Vec<KnownServer>,
+    /// Every other Sentinel that it knows.
+    pub known_peers: Vec<KnownServer>,
+}
+
+/// A replica or another Sentinel as a Sentinel knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownServer {
+    /// Its address.
+    pub address: Address,
+    /// Its run id; empty while the Sentinel has not learned it.
+    pub id: String,
+    /// Flags: `slave`, `sentinel`, `s_down`, `disconnected`, …
+    pub flags: BTreeSet<String>,
 }
 
 /// A master as a Sentinel sees it.

@@ -36,7 +36,7 @@ pub async fn observe(
     let redis = facts(pods::REDIS).map(|pod| async move {
         let peer = redis_peer(valid, &pod, password);
         let server = look(peer, async |peer| redis_server(servers, &peer, settings).await).await;
-        RedisNode { pod, server }
+        RedisNode { pod, server, death: None, before: None }
     });
     let sentinels = facts(pods::SENTINEL).map(|pod| async move {
         let peer = sentinel_peer(&pod);
@@ -105,7 +105,7 @@ async fn setting(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<Optio
 async fn sentinel(servers: &dyn Servers, peer: &Peer) -> Result<SentinelFacts, Error> {
     let id = async { reply::text(servers.ask(peer, &["SENTINEL", "MYID"]).await?) };
     let (id, monitored) = try_join(id, monitored(servers, peer)).await?;
-    Ok(SentinelFacts { id, monitored })
+    Ok(SentinelFacts { id, monitored, ..SentinelFacts::default() })
 }
 
 async fn monitored(servers: &dyn Servers, peer: &Peer) -> Result<Option<Monitored>, Error> {
