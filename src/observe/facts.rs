@@ -44,6 +44,8 @@ pub struct PodFacts {
     pub role_label: Option<String>,
     /// Why it does not run: `Unschedulable`, `ImagePullBackOff`, `CrashLoopBackOff`, …
     pub waiting: Option<String>,
+    /// When the server's container ended last, in seconds since 1970 by the clock of its node.
+    pub ended: Option<i64>,
     /// Mark of the pod template that it was made from.
     pub template: Option<String>,
     /// It was made from another pod template than the spec asks for today.
@@ -59,7 +61,8 @@ pub struct RedisNode {
     pub server: Result<ServerFacts, Silence>,
     /// Proof that the process which last answered as this server has ended; none means unknown, not alive.
     pub death: Option<Death>,
-    /// What the server said last before it went silent or was replaced, while the operator remembers it.
+    /// What the server said last before it went silent or was replaced, or before the death of its master took its link
+    /// away; while the operator remembers it.
     pub before: Option<ServerFacts>,
 }
 
@@ -111,6 +114,10 @@ pub struct ServerFacts {
     pub loading: bool,
     /// Values of the settings that were asked for, by lower-case name. A setting that the server does not know is absent.
     pub config: BTreeMap<String, String>,
+    /// Time of its node when it said this, in seconds since 1970.
+    pub clock: Option<i64>,
+    /// Seconds since a replica lost the link to its master; none while the link is up and where it never was.
+    pub unlinked_for: Option<u64>,
 }
 
 /// Master or replica, with what belongs to it.
