@@ -88,7 +88,11 @@ mod tests {
         assert_eq!((heard.next().await, start.elapsed()), (Some(owner.clone()), Duration::ZERO));
         alarm.ring_now();
         assert_eq!((heard.next().await, start.elapsed()), (Some(owner.clone()), Duration::ZERO));
-        assert_eq!((heard.next().await, start.elapsed()), (Some(owner.clone()), GAP), "the rest of the burst");
+        assert_eq!(
+            (heard.next().await, start.elapsed()),
+            (Some(owner.clone()), GAP),
+            "the rest of the burst"
+        );
         drop(alarm);
         assert_eq!(heard.next().await, None, "and no more");
     }

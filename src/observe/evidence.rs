@@ -90,7 +90,8 @@ impl Evidence {
         for node in &mut observed.redis {
             self.take(node, asked, now);
         }
-        let deaths: Vec<(String, Instant)> = observed.redis.iter().filter_map(|node| self.death(node)).collect();
+        let deaths: Vec<(String, Instant)> =
+            observed.redis.iter().filter_map(|node| self.death(node)).collect();
         for node in &mut observed.redis {
             if let Some(server) = self.0.get_mut(&node.pod.uid) {
                 server.show(node, &deaths, now);
@@ -209,7 +210,8 @@ impl Remembered {
             node.death = Some(proof.death);
             node.before.clone_from(&self.before);
         } else if let Ok(facts) = &node.server {
-            node.before = self.linked.as_ref().filter(|linked| lost_with(linked, facts, deaths, now)).cloned();
+            node.before =
+                self.linked.as_ref().filter(|linked| lost_with(linked, facts, deaths, now)).cloned();
         } else {
             node.before.clone_from(&self.said);
         }

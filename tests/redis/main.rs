@@ -3,12 +3,16 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod observation;
 #[cfg(test)]
 mod renames;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod watch;
 
 #[cfg(test)]
 mod common {

@@ -21,7 +21,11 @@ impl Fake {
     /// A Sentinel that knows nobody.
     fn alone(self, address: &str) -> Self {
         let none = || Ok(Reply::List(Vec::new()));
-        self.with(address, "SENTINEL REPLICAS mymaster", none()).with(address, "SENTINEL SENTINELS mymaster", none())
+        self.with(address, "SENTINEL REPLICAS mymaster", none()).with(
+            address,
+            "SENTINEL SENTINELS mymaster",
+            none(),
+        )
     }
 
     fn with(mut self, address: &str, command: &str, result: Result<Reply, Error>) -> Self {
