@@ -117,7 +117,7 @@ pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: 
     let forgetful = Arc::clone(&context);
     controller
         .with_config(Config::default().concurrency(concurrency))
-        .reconcile_on(calls.map(reference))
+        .reconcile_on(calls.map(|owner| reference(&owner)))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, |_, _, _| Action::requeue(RETRY.1), context)
         .for_each(|_| {
@@ -207,7 +207,7 @@ async fn refuse(
     Ok(Action::await_change())
 }
 
-fn reference(owner: Owner) -> ObjectRef<DynamicObject> {
+fn reference(owner: &Owner) -> ObjectRef<DynamicObject> {
     ObjectRef::new_with(&owner.name, primary()).within(&owner.namespace)
 }
 

@@ -189,7 +189,7 @@ impl Remembered {
     }
 
     fn replaced(&mut self, run_id: &str, now: Instant) {
-        let at = self.proof.map_or(self.lost.unwrap_or(now), |proof| proof.at);
+        let at = self.proof.map(|proof| proof.at).or(self.lost).unwrap_or(now);
         let last_words = self.said.take();
         let before = if self.proof.is_some() { self.before.take() } else { last_words };
         *self = Self::new(run_id, now);

@@ -55,6 +55,7 @@ impl Ears {
         let now = Instant::now();
         let met = self.memory().evidence.met(&peer.incarnation, run_id, now);
         if met == Met::Successor {
+            tracing::info!(server = %peer.address, "the server was started anew");
             self.died();
         }
         met != Met::Known
@@ -68,6 +69,7 @@ impl Ears {
     fn refused(&self, peer: &Peer, run_id: &str) {
         let dead = self.memory().evidence.refused(&peer.incarnation, run_id, Instant::now());
         if dead {
+            tracing::info!(server = %peer.address, "the server ended: its connection was closed and a new one is refused");
             self.died();
         }
     }

@@ -41,7 +41,6 @@ struct Held {
 
 impl Watch {
     /// A watch that listens to nobody yet, and the calls for looks that come from it.
-    #[must_use]
     pub fn new(servers: Arc<dyn Servers>) -> (Self, impl Stream<Item = Owner> + Send + 'static) {
         let (calls, heard) = unbounded();
         (Self { servers, calls, watched: Mutex::default() }, heard)

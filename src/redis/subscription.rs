@@ -117,7 +117,7 @@ impl Subscription {
             }
         }
         match wire::frame(&self.buffer) {
-            Ok(Some((Frame::List(list), _))) => message(list.items()).ok_or(malformed()),
+            Ok(Some((Frame::List(list), _))) => message(list.items()).ok_or_else(malformed),
             _ => Err(malformed()),
         }
     }

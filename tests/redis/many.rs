@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use k8s_openapi::api::core::v1::Pod;
+use redis_operator::observe::facts::Death;
 use redis_operator::observe::observe;
 use redis_operator::redis::reply;
 
@@ -136,11 +137,37 @@ async fn one_server_that_hangs_delays_the_others_once() {
     .await;
 }
 
+/// The first look at a server that hangs waits a second for it, but not while there is a death to be dealt with.
+#[tokio::test]
+async fn a_death_does_not_wait_for_a_server_that_hangs() {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let state = Arc::clone(&hangs);
+    let stuck = Scripted::start_at("127.78.1.1:0", move |command| {
+        if state.load(Ordering::SeqCst) { Answer::Nothing } else { healthy(command) }
+    })
+    .await;
+    let mut server = Server::redis(&loopback(), stuck.port, &[]);
+    let scene = Scene::new(stuck.port, vec![pod("redis", 0, &server.ip), pod("redis", 1, "127.78.1.1")]);
+    answers(&scene.client, &server).await;
+    scene.look().await;
+    scene.listens(&server).await;
+    hangs.store(true, Ordering::SeqCst);
+    let start = Instant::now();
+    let kill = async {
+        tokio::task::yield_now().await; // The look has asked.
+        server.kill();
+    };
+    let (seen, ()) = join(scene.look(), kill).await;
+    println!("a look with a death and a server that hangs: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+    assert_eq!(seen.redis[0].death, Some(Death::Refused), "{seen:#?}");
+    assert_eq!(seen.redis[1].death, None);
+}
+
 #[tokio::test]
 async fn a_server_that_closes_again_and_again_is_not_hammered() {
     let server = Scripted::start_at("0.0.0.0:0", |command| match command {
-        "INFO server" => Answer::Bytes(INFO),
-        "INFO" => Answer::Bytes(INFO),
+        "INFO" | "INFO server" => Answer::Bytes(INFO),
         _ => Answer::ThenClose("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"),
     })
     .await;

@@ -160,7 +160,7 @@ fn the_kubelet_proves_an_end_after_the_last_words() {
     for (spoke, ended, running, dead) in cases {
         let mut story = Story::begin();
         story.look((0, 1), vec![Ok(ServerFacts { clock: Some(spoke), ..master("a") })]);
-        let pod = PodFacts { ended, running, ..pod(0) };
+        let pod = PodFacts { running, ended, ..pod(0) };
         let node = RedisNode { pod: pod.clone(), server: silence(), death: None, before: None };
         let nodes = story.look_at((10, 11), vec![node]);
         assert_eq!(nodes[0].death, dead.then_some(Death::Ended), "{spoke} {pod:?}");
