@@ -23,12 +23,21 @@ pub enum Met {
     Stranger,
 }
 
-/// The memory of the servers of one `RedisFailover`, by the unique ids of their pods.
+/// How long it is remembered that a pod is gone: longer than its replicas need to notice.
+const GONE: Duration = Duration::from_secs(60);
+
+/// The memory of the servers of one `RedisFailover`.
 #[derive(Debug, Default)]
-pub struct Evidence(HashMap<String, Remembered>);
+pub struct Evidence {
+    /// By the unique ids of their pods.
+    servers: HashMap<String, Remembered>,
+    /// The addresses of pods that are gone, and when they went.
+    gone: Vec<(String, Instant)>,
+}
 
 #[derive(Debug)]
 struct Remembered {
+    host: Option<String>,
     /// The process that answered last, and since when it is known.
     run_id: String,
     since: Instant,
@@ -55,8 +64,8 @@ struct Proof {
 impl Evidence {
     /// A connection to a process was opened at `now`.
     pub fn met(&mut self, pod: &str, run_id: &str, now: Instant) -> Met {
-        let Some(server) = self.0.get_mut(pod) else {
-            self.0.insert(pod.to_owned(), Remembered::new(run_id, now));
+        let Some(server) = self.servers.get_mut(pod) else {
+            self.servers.insert(pod.to_owned(), Remembered::new(run_id, now));
             return Met::Stranger;
         };
         if server.run_id != run_id {
@@ -81,27 +90,43 @@ impl Evidence {
     }
 
     fn process(&mut self, pod: &str, run_id: &str) -> Option<&mut Remembered> {
-        self.0.get_mut(pod).filter(|server| server.run_id == run_id)
+        self.servers.get_mut(pod).filter(|server| server.run_id == run_id)
     }
 
     /// Takes up a look that was begun at `asked`, and adds to it what is remembered. Pods that are gone are forgotten.
     pub fn weigh(&mut self, observed: &mut Observed, asked: Instant, now: Instant) {
-        self.0.retain(|pod, _| observed.redis.iter().any(|node| node.pod.uid == *pod));
+        self.forget(observed, now);
         for node in &mut observed.redis {
             self.take(node, asked, now);
         }
-        let deaths: Vec<(String, Instant)> =
-            observed.redis.iter().filter_map(|node| self.death(node)).collect();
+        let dead = self.servers.values().filter_map(|server| Some((server.host.clone()?, server.proof?.at)));
+        let ends: Vec<_> = dead.chain(self.gone.iter().cloned()).collect();
         for node in &mut observed.redis {
-            if let Some(server) = self.0.get_mut(&node.pod.uid) {
-                server.show(node, &deaths, now);
+            if let Some(server) = self.servers.get_mut(&node.pod.uid) {
+                server.show(node, &ends, now);
             }
         }
     }
 
+    /// Forgets the pods that are gone, but for the time when they went: what replicas had from them until then counts.
+    fn forget(&mut self, observed: &Observed, now: Instant) {
+        let gone = self.servers.extract_if(|pod, _| !observed.redis.iter().any(|node| node.pod.uid == *pod));
+        self.gone.extend(gone.filter_map(|(_, server)| {
+            let at = server.proof.map(|proof| proof.at).or(server.lost).unwrap_or(now);
+            Some((server.host?, at))
+        }));
+        self.gone.retain(|(host, at)| {
+            let taken = observed.redis.iter().any(|node| node.pod.ip.as_ref() == Some(host));
+            !taken && now.saturating_duration_since(*at) < GONE
+        });
+    }
+
     fn take(&mut self, node: &mut RedisNode, asked: Instant, now: Instant) {
         let pod = &node.pod.uid;
-        match (&node.server, self.0.get_mut(pod)) {
+        if let Some(server) = self.servers.get_mut(pod) {
+            server.host.clone_from(&node.pod.ip);
+        }
+        match (&node.server, self.servers.get_mut(pod)) {
             (Ok(facts), Some(server)) => {
                 if let Err(silence) = server.answered(facts, asked) {
                     node.server = Err(silence);
@@ -110,7 +135,8 @@ impl Evidence {
             (Ok(facts), None) => {
                 let mut server = Remembered::new(&facts.run_id, asked);
                 server.said = Some(facts.clone());
-                self.0.insert(pod.clone(), server);
+                server.host.clone_from(&node.pod.ip);
+                self.servers.insert(pod.clone(), server);
             }
             (Err(_), Some(server)) if server.ended(&node.pod) => {
                 server.prove(Death::Ended, now);
@@ -118,17 +144,12 @@ impl Evidence {
             (Err(_), _) => {}
         }
     }
-
-    /// Address and time of death of a server that has ended.
-    fn death(&self, node: &RedisNode) -> Option<(String, Instant)> {
-        let proof = self.0.get(&node.pod.uid)?.proof?;
-        Some((node.pod.ip.clone()?, proof.at))
-    }
 }
 
 impl Remembered {
     fn new(run_id: &str, since: Instant) -> Self {
         Self {
+            host: None,
             run_id: run_id.to_owned(),
             since,
             said: None,
@@ -192,7 +213,7 @@ impl Remembered {
         let at = self.proof.map(|proof| proof.at).or(self.lost).unwrap_or(now);
         let last_words = self.said.take();
         let before = if self.proof.is_some() { self.before.take() } else { last_words };
-        *self = Self::new(run_id, now);
+        *self = Self { host: self.host.take(), ..Self::new(run_id, now) };
         self.before = before;
         self.proof = Some(Proof { death: Death::Restarted, at, shown: false });
     }
@@ -204,26 +225,25 @@ impl Remembered {
         }
     }
 
-    fn show(&mut self, node: &mut RedisNode, deaths: &[(String, Instant)], now: Instant) {
+    fn show(&mut self, node: &mut RedisNode, ends: &[(String, Instant)], now: Instant) {
         if let Some(proof) = &mut self.proof {
             proof.shown = true;
             node.death = Some(proof.death);
             node.before.clone_from(&self.before);
         } else if let Ok(facts) = &node.server {
-            node.before =
-                self.linked.as_ref().filter(|linked| lost_with(linked, facts, deaths, now)).cloned();
+            node.before = self.linked.as_ref().filter(|linked| lost_with(linked, facts, ends, now)).cloned();
         } else {
             node.before.clone_from(&self.said);
         }
     }
 }
 
-/// Whether a replica lost its link with the death of the master, and not before.
-fn lost_with(linked: &ServerFacts, facts: &ServerFacts, deaths: &[(String, Instant)], now: Instant) -> bool {
+/// Whether a replica lost its link with the end of its master, and not before.
+fn lost_with(linked: &ServerFacts, facts: &ServerFacts, ends: &[(String, Instant)], now: Instant) -> bool {
     let (Role::Replica { source, .. }, Some(lost)) = (&linked.role, facts.unlinked_for) else {
         return false;
     };
-    deaths.iter().any(|(host, at)| {
+    ends.iter().any(|(host, at)| {
         *host == source.host && Duration::from_secs(lost) <= now.saturating_duration_since(*at) + ROUNDING
     })
 }

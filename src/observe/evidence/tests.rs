@@ -217,11 +217,37 @@ fn a_link_that_was_lost_before_the_death_is_not_taken_for_good() {
     assert_eq!(nodes[1].before, None, "it followed another one");
 }
 
+/// A pod that is deleted by force is gone before its server is.
+#[test]
+fn a_link_to_a_pod_that_is_gone_is_that_from_before_it_went() {
+    let linked = || RedisNode { pod: pod(1), server: Ok(replica("r", None)), death: None, before: None };
+    let lost = |seconds| RedisNode { server: Ok(replica("r", Some(seconds))), ..linked() };
+    // Gone with its death proven, and without.
+    for died in [Some(9_000), None] {
+        let mut story = Story::begin();
+        story.look((0, 1), vec![Ok(master("a")), Ok(replica("r", None))]);
+        if let Some(died) = died {
+            story.evidence.refused(POD, "a", story.at(died));
+        }
+        assert_eq!(story.look_at((10_000, 10_001), vec![linked()])[0].before, None);
+        let nodes = story.look_at((12_000, 12_001), vec![lost(if died.is_some() { 4 } else { 3 })]);
+        assert_eq!(nodes[0].before, Some(replica("r", None)));
+        assert_eq!(story.look_at((12_010, 12_011), vec![lost(5)])[0].before, None, "lost before it went");
+    }
+    let mut story = Story::begin();
+    story.look((0, 1), vec![Ok(master("a")), Ok(replica("r", None))]);
+    story.look_at((10, 11), vec![linked()]);
+    let other = PodFacts { uid: "other".to_owned(), ..pod(0) };
+    let other = RedisNode { pod: other, server: silence(), death: None, before: None };
+    let nodes = story.look_at((20, 21), vec![other, lost(0)]);
+    assert_eq!(nodes[1].before, None, "its address is another pod's now");
+}
+
 #[test]
 fn what_belongs_to_a_pod_goes_with_it() {
     let mut story = Story::with_dead_master(10);
     story.look((20, 21), vec![]);
-    assert!(story.evidence.0.is_empty());
+    assert!(story.evidence.servers.is_empty());
     assert_eq!(seen(&story.look((30, 31), vec![silence()])), (None, None));
 }
 
