@@ -133,7 +133,7 @@ mod tests {
         }
 
         #[test]
-        fn rows_come_back(rows: Vec<BTreeMap<String, String>>) {
+        fn rows_come_back(rows in prop::collection::vec(prop::collection::btree_map(".{0,8}", ".{0,8}", 0..6), 0..4)) {
             let row = |fields: &BTreeMap<String, String>| {
                 Reply::List(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).map(Reply::Text).collect())
             };
