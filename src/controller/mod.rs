@@ -12,7 +12,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
 use regex_lite::Regex;
 use serde_json::json;
@@ -28,7 +28,7 @@ use crate::heal::{self, Plan};
 use crate::metrics::Metrics;
 use crate::notice::{self, Notice, Reporter};
 use crate::observe::facts::Observed;
-use crate::observe::probe::observe;
+use crate::observe::{Owner, Watch};
 use crate::redis::Servers;
 use crate::secret::Password;
 use crate::status::{self, Look};
@@ -89,6 +89,7 @@ struct Context {
     client: Client,
     caches: Caches,
     servers: Arc<crate::redis::real::Client>,
+    watch: Watch,
     reporter: Reporter,
     metrics: Arc<Metrics>,
     states: States,
@@ -101,9 +102,12 @@ pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: 
     let reporter = Reporter { client: client.clone(), instance: options.me.clone() };
     let objects = controller.store();
     let concurrency = options.concurrency;
+    let servers = Arc::new(crate::redis::real::Client::new(crate::redis::real::Deadlines::default()));
+    let (watch, calls) = Watch::new(Arc::clone(&servers) as Arc<dyn Servers>);
     let context = Arc::new(Context {
         reporter,
-        servers: Arc::new(crate::redis::real::Client::new(crate::redis::real::Deadlines::default())),
+        servers,
+        watch,
         states: States::default(),
         client,
         caches,
@@ -113,6 +117,7 @@ pub async fn run(client: Client, options: Options, metrics: Arc<Metrics>, stop: 
     let forgetful = Arc::clone(&context);
     controller
         .with_config(Config::default().concurrency(concurrency))
+        .reconcile_on(calls.map(|owner| reference(&owner)))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, |_, _, _| Action::requeue(RETRY.1), context)
         .for_each(|_| {
@@ -202,6 +207,10 @@ async fn refuse(
     Ok(Action::await_change())
 }
 
+fn reference(owner: &Owner) -> ObjectRef<DynamicObject> {
+    ObjectRef::new_with(&owner.name, primary()).within(&owner.namespace)
+}
+
 fn identify(object: &DynamicObject) -> Identity {
     Identity {
         namespace: object.namespace().unwrap_or_default(),
@@ -222,7 +231,7 @@ fn check(object: &DynamicObject, identity: Identity, images: &Images) -> Result<
 
 async fn look(valid: &Valid, password: Option<&Password>, context: &Context) -> Observed {
     let pods = context.caches.pods(&valid.identity);
-    observe(&*context.servers as &dyn Servers, valid, &pods, password).await
+    context.watch.look(valid, &pods, password).await
 }
 
 /// Carries out the plan in its order, for as long as what it was made from is fresh. What fails stops nothing else, but
@@ -333,6 +342,7 @@ impl Context {
     fn forget_gone(&self, objects: &Store<DynamicObject>) {
         if self.states.len() > objects.len() {
             let uids: HashSet<_> = objects.state().iter().filter_map(|object| object.uid()).collect();
+            self.watch.retain(|uid| uids.contains(uid));
             for gone in self.states.retain(|uid| uids.contains(uid)) {
                 self.metrics.forget(&gone.namespace, &gone.name);
             }

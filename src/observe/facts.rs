@@ -44,6 +44,8 @@ pub struct PodFacts {
     pub role_label: Option<String>,
     /// Why it does not run: `Unschedulable`, `ImagePullBackOff`, `CrashLoopBackOff`, …
     pub waiting: Option<String>,
+    /// When the server's container ended last, in seconds since 1970 by the clock of its node.
+    pub ended: Option<i64>,
     /// Mark of the pod template that it was made from.
     pub template: Option<String>,
     /// It was made from another pod template than the spec asks for today.
@@ -57,6 +59,22 @@ pub struct RedisNode {
     pub pod: PodFacts,
     /// What its server said, or why it said nothing.
     pub server: Result<ServerFacts, Silence>,
+    /// Proof that the process which last answered as this server has ended; none means unknown, not alive.
+    pub death: Option<Death>,
+    /// What the server said last before it went silent or was replaced, or before the death of its master took its link
+    /// away; while the operator remembers it.
+    pub before: Option<ServerFacts>,
+}
+
+/// How it is known that a process has ended. A server that merely does not answer has given no such proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The peer closed the connection that was held, and a new one is refused.
+    Refused,
+    /// Another process answers in its place: the run id changed.
+    Restarted,
+    /// The kubelet says that the container ended.
+    Ended,
 }
 
 /// A Sentinel pod and its Sentinel.
@@ -96,6 +114,10 @@ pub struct ServerFacts {
     pub loading: bool,
     /// Values of the settings that were asked for, by lower-case name. A setting that the server does not know is absent.
     pub config: BTreeMap<String, String>,
+    /// Time of its node when it said this, in seconds since 1970.
+    pub clock: Option<i64>,
+    /// Seconds since a replica lost the link to its master; none while the link is up and where it never was.
+    pub unlinked_for: Option<u64>,
 }
 
 /// Master or replica, with what belongs to it.
@@ -141,6 +163,23 @@ pub struct SentinelFacts {
     pub id: String,
     /// What it monitors under the master's name, if anything.
     pub monitored: Option<Monitored>,
+    /// Highest epoch that it was heard to speak of in its greetings on the servers' channel; none if never heard.
+    pub current_epoch: Option<i64>,
+    /// Every replica of the master that it knows.
+    pub known_replicas: Vec<KnownServer>,
+    /// Every other Sentinel that it knows.
+    pub known_peers: Vec<KnownServer>,
+}
+
+/// A replica or another Sentinel as a Sentinel knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownServer {
+    /// Its address.
+    pub address: Address,
+    /// Its run id; empty while the Sentinel has not learned it.
+    pub id: String,
+    /// Flags: `slave`, `sentinel`, `s_down`, `disconnected`, …
+    pub flags: BTreeSet<String>,
 }
 
 /// A master as a Sentinel sees it.

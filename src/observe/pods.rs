@@ -39,6 +39,7 @@ pub fn pod(pod: &Pod) -> PodFacts {
         role_label: label(pod, ROLE_LABEL).map(str::to_owned),
         template: pod.metadata.annotations.as_ref().and_then(|all| all.get(&template::annotation()).cloned()),
         outdated: false,
+        ended: server(status, component).and_then(ended_at),
         waiting: (!running).then(|| waiting(status, component)).flatten().map(str::to_owned),
     }
 }
@@ -62,6 +63,13 @@ fn server<'a>(status: &'a PodStatus, component: &str) -> Option<&'a ContainerSta
 
 fn is_running(container: &ContainerStatus) -> bool {
     container.state.as_ref().is_some_and(|state| state.running.is_some())
+}
+
+/// When the kubelet saw the container end last. It writes no time where it only lost sight of it.
+fn ended_at(container: &ContainerStatus) -> Option<i64> {
+    let ends = [&container.state, &container.last_state].into_iter().flatten();
+    let times = ends.filter_map(|state| Some(state.terminated.as_ref()?.finished_at.as_ref()?.0.as_second()));
+    times.max()
 }
 
 /// Why a container is not running: what it waits for, or how it ended.

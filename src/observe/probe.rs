@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join, join_all, try_join, try_join_all};
+use futures::future::{join, join_all, try_join, try_join_all, try_join4};
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::timeout;
 
 use super::facts::{
-    Monitored, Observed, PodFacts, RedisNode, SentinelFacts, SentinelNode, ServerFacts, Silence,
+    KnownServer, Monitored, Observed, PodFacts, RedisNode, SentinelFacts, SentinelNode, ServerFacts, Silence,
 };
 use super::{pods, read};
 use crate::api::{MASTER_NAME, SENTINEL_PORT, Valid};
@@ -18,6 +18,8 @@ use crate::secret::Password;
 
 /// The longest that one server is waited for, all its commands together: a connection and one round of replies.
 pub const SERVER_DEADLINE: Duration = Duration::from_secs(2);
+/// What a Sentinel answers that monitors nothing of that name.
+const NO_SUCH_MASTER: &str = "No such master";
 
 /// Asks all servers at the same time. One that does not answer costs its deadline and leaves the others' facts alone.
 pub async fn observe(
@@ -36,7 +38,7 @@ pub async fn observe(
     let redis = facts(pods::REDIS).map(|pod| async move {
         let peer = redis_peer(valid, &pod, password);
         let server = look(peer, async |peer| redis_server(servers, &peer, settings).await).await;
-        RedisNode { pod, server }
+        RedisNode { pod, server, death: None, before: None }
     });
     let sentinels = facts(pods::SENTINEL).map(|pod| async move {
         let peer = sentinel_peer(&pod);
@@ -104,14 +106,26 @@ async fn setting(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<Optio
 
 async fn sentinel(servers: &dyn Servers, peer: &Peer) -> Result<SentinelFacts, Error> {
     let id = async { reply::text(servers.ask(peer, &["SENTINEL", "MYID"]).await?) };
-    let (id, monitored) = try_join(id, monitored(servers, peer)).await?;
-    Ok(SentinelFacts { id, monitored })
+    let replicas = known(servers, peer, "REPLICAS");
+    let peers = known(servers, peer, "SENTINELS");
+    let (id, monitored, known_replicas, known_peers) =
+        try_join4(id, monitored(servers, peer), replicas, peers).await?;
+    Ok(SentinelFacts { id, monitored, current_epoch: None, known_replicas, known_peers })
+}
+
+/// Whom the Sentinel knows. An entry that makes no sense is left out, as is all of it where it monitors nothing.
+async fn known(servers: &dyn Servers, peer: &Peer, list: &str) -> Result<Vec<KnownServer>, Error> {
+    match servers.ask(peer, &["SENTINEL", list, MASTER_NAME]).await {
+        Ok(rows) => Ok(reply::table(rows)?.iter().filter_map(read::known).collect()),
+        Err(Error::Server(text)) if text.contains(NO_SUCH_MASTER) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn monitored(servers: &dyn Servers, peer: &Peer) -> Result<Option<Monitored>, Error> {
     match servers.ask(peer, &["SENTINEL", "MASTER", MASTER_NAME]).await {
         Ok(fields) => read::monitored(reply::pairs(fields)?).map(Some),
-        Err(Error::Server(text)) if text.contains("No such master") => Ok(None),
+        Err(Error::Server(text)) if text.contains(NO_SUCH_MASTER) => Ok(None),
         Err(error) => Err(error),
     }
 }

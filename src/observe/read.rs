@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::facts::{Monitored, ReplicaLink, Role, ServerFacts};
+use super::facts::{KnownServer, Monitored, ReplicaLink, Role, ServerFacts};
 use crate::redis::reply::{self, parts};
 use crate::redis::{Address, Error};
 
@@ -21,6 +21,8 @@ pub fn server(info: &str, config: BTreeMap<String, String>) -> Result<ServerFact
         keys: keys(&fields)?,
         loading: ["loading", "async_loading"].iter().any(|name| fields.get(name) == Some(&"1")),
         config,
+        clock: number(&fields, "server_time_usec").ok().map(|clock: i64| clock / 1_000_000),
+        unlinked_for: number(&fields, "master_link_down_since_seconds").ok(), // -1 where it never was up
         role,
     })
 }
@@ -104,6 +106,17 @@ pub fn monitored(settings: BTreeMap<String, String>) -> Result<Monitored, Error>
         quorum: number(&fields, "quorum").unwrap_or_default(),
         config_epoch: number(&fields, "config-epoch").unwrap_or_default(),
         settings,
+    })
+}
+
+/// Reads an item of `SENTINEL REPLICAS` or `SENTINEL SENTINELS`; nothing where it has no address.
+#[must_use]
+pub fn known(fields: &BTreeMap<String, String>) -> Option<KnownServer> {
+    let field = |name: &str| fields.get(name).filter(|value| !value.is_empty());
+    Some(KnownServer {
+        address: Address { host: field("ip")?.clone(), port: field("port")?.parse().ok()? },
+        id: field("runid").cloned().unwrap_or_default(),
+        flags: field("flags").into_iter().flat_map(|flags| flags.split(',')).map(str::to_owned).collect(),
     })
 }
 

@@ -1,7 +1,10 @@
 //! Talking to Redis and Sentinel, behind one trait.
 
+pub mod greeting;
 pub mod real;
 pub mod reply;
+pub mod subscription;
+mod wire;
 
 use std::fmt;
 
@@ -10,6 +13,7 @@ use futures::future::BoxFuture;
 use crate::secret::Password;
 
 pub use real::{Client, Deadlines};
+pub use subscription::{Subscription, Topic};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

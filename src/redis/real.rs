@@ -220,12 +220,23 @@ fn list(items: Vec<Value>) -> Result<Reply, Error> {
     items.into_iter().map(reply).collect::<Result<_, _>>().map(Reply::List)
 }
 
+/// The error in a line such as `ERR unknown command`.
+pub(super) fn typed_line(line: &str) -> Error {
+    let (code, detail) = line.split_once(' ').unwrap_or((line, ""));
+    typed_code(code, detail)
+}
+
+fn typed_code(code: &str, detail: &str) -> Error {
+    match code {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => Error::Auth,
+        "LOADING" => Error::Loading,
+        _ => Error::Server(server_text(code, detail)),
+    }
+}
+
 fn typed(error: &RedisError) -> Error {
-    match error.code() {
-        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => return Error::Auth,
-        Some("LOADING") => return Error::Loading,
-        Some(code) => return Error::Server(server_text(code, error.detail().unwrap_or_default())),
-        None => {}
+    if let Some(code) = error.code() {
+        return typed_code(code, error.detail().unwrap_or_default());
     }
     match error.kind() {
         ErrorKind::Io if error.is_connection_refusal() => Error::Refused,
@@ -240,7 +251,7 @@ fn typed(error: &RedisError) -> Error {
     }
 }
 
-fn typed_io(error: &io::Error) -> Error {
+pub(super) fn typed_io(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Error::Refused,
         io::ErrorKind::TimedOut => Error::Timeout,

@@ -45,6 +45,14 @@ pub fn pairs(reply: Reply) -> Result<BTreeMap<String, String>, Error> {
     Ok(fields)
 }
 
+/// A list of such lists, as `SENTINEL REPLICAS` answers it.
+pub fn table(reply: Reply) -> Result<Vec<BTreeMap<String, String>>, Error> {
+    match reply {
+        Reply::List(rows) => rows.into_iter().map(pairs).collect(),
+        other => Err(unexpected("a list", &other)),
+    }
+}
+
 fn scalar(reply: Reply) -> Result<String, Error> {
     match reply {
         Reply::Text(text) => Ok(text),
@@ -121,7 +129,15 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(input: String, reply in any_reply()) {
-            let _ = (info(&input), parts(&input), text(reply.clone()), pairs(reply));
+            let _ = (info(&input), parts(&input), text(reply.clone()), pairs(reply.clone()), table(reply));
+        }
+
+        #[test]
+        fn rows_come_back(rows in prop::collection::vec(prop::collection::btree_map(".{0,8}", ".{0,8}", 0..6), 0..4)) {
+            let row = |fields: &BTreeMap<String, String>| {
+                Reply::List(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).map(Reply::Text).collect())
+            };
+            prop_assert_eq!(table(Reply::List(rows.iter().map(row).collect())), Ok(rows));
         }
 
         #[test]

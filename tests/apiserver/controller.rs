@@ -26,15 +26,15 @@ use crate::server::{all_the_time, eventually};
 use crate::stage::{Release, Stage};
 
 /// A running operator, for one stage.
-struct Operator {
-    stage: Stage,
+pub(crate) struct Operator {
+    pub(crate) stage: Stage,
     release: Release,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    pub(crate) task: JoinHandle<()>,
 }
 
 impl Operator {
-    async fn start(namespace: &str) -> Self {
+    pub(crate) async fn start(namespace: &str) -> Self {
         let stage = Stage::open(namespace).await;
         let release = stage.release().await;
         let options = Options {
@@ -50,7 +50,11 @@ impl Operator {
     }
 
     /// Waits for a status.
-    async fn status(&self, name: &str, wanted: impl Fn(&RedisFailoverStatus) -> bool) -> RedisFailoverStatus {
+    pub(crate) async fn status(
+        &self,
+        name: &str,
+        wanted: impl Fn(&RedisFailoverStatus) -> bool,
+    ) -> RedisFailoverStatus {
         eventually("the status comes", async || {
             let status = self.stage.status(name).await;
             if wanted(&status) { Ok(status) } else { Err(format!("{status:#?}")) }

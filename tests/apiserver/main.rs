@@ -23,6 +23,12 @@ mod helm;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+#[allow(dead_code)] // Other tests use the rest of it.
+#[path = "../support/processes.rs"]
+mod processes;
+#[cfg(test)]
+mod pushed;
+#[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod rules;

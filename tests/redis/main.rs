@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod observation;
 #[cfg(test)]
 mod renames;
@@ -11,6 +13,8 @@ mod settings;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod watch;
 
 #[cfg(test)]
 mod common {

@@ -17,26 +17,26 @@ use serde_json::json;
 use crate::common::{PATIENCE, peer, text};
 use crate::support::processes::{Server, free_port, loopback, wait_until};
 
-fn at(server: &Server, password: Option<&str>) -> Peer {
+pub(crate) fn at(server: &Server, password: Option<&str>) -> Peer {
     peer(&server.ip, server.port, &server.ip, password)
 }
 
 /// Sends a command to a server that must take it.
-async fn tell(client: &Client, server: &Server, command: &[&str]) -> Reply {
+pub(crate) async fn tell(client: &Client, server: &Server, command: &[&str]) -> Reply {
     client
         .ask(&at(server, None), command)
         .await
         .unwrap_or_else(|error| panic!("{command:?}: {error}\n{}", server.log()))
 }
 
-async fn answers(client: &Client, server: &Server) {
+pub(crate) async fn answers(client: &Client, server: &Server) {
     wait_until(&format!("{} answers", server.ip), PATIENCE, async || {
         client.ask(&at(server, None), &["PING"]).await.map_err(|error| format!("{error}\n{}", server.log()))
     })
     .await;
 }
 
-fn valid(port: u16, settings: &[&str]) -> Valid {
+pub(crate) fn valid(port: u16, settings: &[&str]) -> Valid {
     let config =
         settings.iter().map(|key| Directive { key: (*key).to_owned(), value: String::new() }).collect();
     Valid {
@@ -57,7 +57,7 @@ fn valid(port: u16, settings: &[&str]) -> Valid {
     }
 }
 
-fn pod(component: &str, ordinal: usize, ip: &str) -> Arc<Pod> {
+pub(crate) fn pod(component: &str, ordinal: usize, ip: &str) -> Arc<Pod> {
     let status = json!({"phase": "Running", "podIP": ip, "containerStatuses": [{
         "name": component, "image": "i", "imageID": "", "ready": true, "restartCount": 0, "state": {"running": {}}}]});
     let labels = json!({pods::COMPONENT_LABEL: component});
@@ -65,7 +65,7 @@ fn pod(component: &str, ordinal: usize, ip: &str) -> Arc<Pod> {
     Arc::new(serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap())
 }
 
-fn pods_of(component: &str, servers: &[Server]) -> Vec<Arc<Pod>> {
+pub(crate) fn pods_of(component: &str, servers: &[Server]) -> Vec<Arc<Pod>> {
     servers.iter().enumerate().map(|(ordinal, server)| pod(component, ordinal, &server.ip)).collect()
 }
 
@@ -281,7 +281,7 @@ async fn a_look_at_many_servers() {
 }
 
 /// User and system time of this process; the clock of /proc ticks 100 times a second.
-fn cpu_milliseconds() -> u64 {
+pub(crate) fn cpu_milliseconds() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields = stat.rsplit_once(") ").unwrap().1.split(' ').collect::<Vec<_>>();
     (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10

@@ -114,6 +114,12 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Sends a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill -s {name}");
+    }
+
     /// Starts the process again with the same arguments and folder, after it ended.
     pub(crate) fn restart(&mut self) {
         self.child.wait().unwrap();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What a scripted server does with one command.
@@ -29,7 +30,15 @@ pub(crate) struct Scripted {
 impl Scripted {
     /// Starts a server that answers each command, given as words joined by blanks, with `script`.
     pub(crate) async fn start(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    /// The same at this address; `0.0.0.0` plays many servers at once.
+    pub(crate) async fn start_at(
+        address: &str,
+        script: impl Fn(&str) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (accepted, open) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let (count, still_open, script) = (accepted.clone(), open.clone(), Arc::new(script));
@@ -62,6 +71,88 @@ impl Drop for Scripted {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// What a proxy does with its connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// Passes everything on.
+    Flows,
+    /// Accepts, keeps connections open and passes nothing on, as a network that is cut off.
+    Stalls,
+}
+
+/// A proxy before a server: for what networks do. It ends on drop.
+pub(crate) struct Proxy {
+    traffic: watch::Sender<Traffic>,
+    /// Counts up when all connections are to be cut.
+    cuts: watch::Sender<u32>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub(crate) async fn start(address: &str, server: String) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let (traffic, cuts) = (watch::Sender::new(Traffic::Flows), watch::Sender::new(0));
+        let (state, cut) = (traffic.subscribe(), cuts.subscribe());
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (state, mut cut, server) = (state.clone(), cut.clone(), server.clone());
+                cut.mark_unchanged();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = pass(stream, &server, state) => {}
+                        _ = cut.changed() => {} // Bytes that nobody read make it a reset.
+                    }
+                });
+            }
+        });
+        Self { traffic, cuts, task }
+    }
+
+    pub(crate) fn set(&self, traffic: Traffic) {
+        self.traffic.send_replace(traffic);
+    }
+
+    /// Ends all connections, and takes new ones.
+    pub(crate) fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn pass(client: TcpStream, server: &str, state: watch::Receiver<Traffic>) -> std::io::Result<()> {
+    flowing(state.clone()).await;
+    let server = TcpStream::connect(server).await?;
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    tokio::try_join!(copy(from_client, to_server, state.clone()), copy(from_server, to_client, state))?;
+    Ok(())
+}
+
+async fn copy(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    state: watch::Receiver<Traffic>,
+) -> std::io::Result<()> {
+    let mut bytes = [0; 4096];
+    loop {
+        flowing(state.clone()).await;
+        let length = from.read(&mut bytes).await?;
+        flowing(state.clone()).await;
+        if length == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into()); // Both ways end together.
+        }
+        to.write_all(&bytes[..length]).await?;
+    }
+}
+
+async fn flowing(mut state: watch::Receiver<Traffic>) {
+    let _ = state.wait_for(|traffic| *traffic == Traffic::Flows).await; // An error: the proxy is gone.
 }
 
 async fn serve(mut stream: TcpStream, script: &(impl Fn(&str) -> Answer + Sync)) {

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::api::defaults::{self, Images};
 use crate::api::{Identity, Valid, parse};
 use crate::observe::facts::{
-    Monitored, Observed, PodFacts, RedisNode, ReplicaLink, Role, SentinelFacts, SentinelNode, ServerFacts,
-    Silence,
+    KnownServer, Monitored, Observed, PodFacts, RedisNode, ReplicaLink, Role, SentinelFacts, SentinelNode,
+    ServerFacts, Silence,
 };
 use crate::redis::Address;
 
@@ -66,7 +66,7 @@ pub(crate) fn replica(ordinal: u32, source: &str) -> RedisNode {
     let role =
         Role::Replica { source: Address { host: source.to_owned(), port: 6379 }, link_up, syncing: false };
     let facts = ServerFacts { run_id: format!("run-{ordinal}"), role, ..ServerFacts::default() };
-    RedisNode { pod: redis_pod(ordinal), server: Ok(facts) }
+    RedisNode { pod: redis_pod(ordinal), server: Ok(facts), death: None, before: None }
 }
 
 /// A server that is master, with the other two connected.
@@ -78,13 +78,14 @@ pub(crate) fn master(ordinal: u32) -> RedisNode {
     });
     let role = Role::Master { replicas: replicas.collect() };
     let facts = ServerFacts { run_id: format!("run-{ordinal}"), role, ..ServerFacts::default() };
-    let mut node = RedisNode { pod: redis_pod(ordinal), server: Ok(facts) };
+    let mut node = RedisNode { pod: redis_pod(ordinal), server: Ok(facts), death: None, before: None };
     node.pod.role_label = Some("master".to_owned());
     node
 }
 
 pub(crate) fn silent(ordinal: u32) -> RedisNode {
-    RedisNode { pod: redis_pod(ordinal), server: Err(Silence::Failed(crate::redis::Error::Timeout)) }
+    let server = Err(Silence::Failed(crate::redis::Error::Timeout));
+    RedisNode { pod: redis_pod(ordinal), server, death: None, before: None }
 }
 
 /// The same server with data.
@@ -97,10 +98,25 @@ pub(crate) fn with_data(mut node: RedisNode, offset: i64, keys: u64) -> RedisNod
     node
 }
 
+pub(crate) fn sentinel_ip(number: u32) -> String {
+    format!("10.0.1.{number}")
+}
+
 /// A Sentinel that monitors `host` and knows everybody.
 pub(crate) fn sentinel(number: u32, host: &str) -> SentinelNode {
     let (peers, replicas) = if host == LOOPBACK { (0, 0) } else { (2, 2) };
     let settings = [("down-after-milliseconds", "5000"), ("failover-timeout", "10000"), ("quorum", "2")];
+    let known = |host: String, port, id: String, flag: &str| KnownServer {
+        address: Address { host, port },
+        id,
+        flags: std::iter::once(flag.to_owned()).collect(),
+    };
+    let known_replicas = (0..3)
+        .filter(|ordinal| host != LOOPBACK && ip(*ordinal) != host)
+        .map(|ordinal| known(ip(ordinal), 6379, format!("run-{ordinal}"), "slave"));
+    let known_peers = (0..3)
+        .filter(|other| host != LOOPBACK && *other != number)
+        .map(|other| known(sentinel_ip(other), 26379, format!("id-{other}"), "sentinel"));
     let monitored = Monitored {
         host: host.to_owned(),
         port: 6379,
@@ -115,12 +131,18 @@ pub(crate) fn sentinel(number: u32, host: &str) -> SentinelNode {
         pod: PodFacts {
             name: format!("rfs-x-{number}"),
             uid: format!("sentinel-{number}"),
-            ip: Some(format!("10.0.1.{number}")),
+            ip: Some(sentinel_ip(number)),
             ready: true,
             running: true,
             ..PodFacts::default()
         },
-        server: Ok(SentinelFacts { id: format!("id-{number}"), monitored: Some(monitored) }),
+        server: Ok(SentinelFacts {
+            id: format!("id-{number}"),
+            monitored: Some(monitored),
+            current_epoch: Some(0),
+            known_replicas: known_replicas.collect(),
+            known_peers: known_peers.collect(),
+        }),
     }
 }
 

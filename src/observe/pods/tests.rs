@@ -113,3 +113,22 @@ fn a_deleted_pod_is_terminating_and_still_runs() {
     assert_eq!(component(&object), "");
     assert!(!pod(&object).running, "a pod that is neither has no server");
 }
+
+#[test]
+fn the_end_of_a_container_is_when_the_kubelet_saw_it() {
+    let terminated = |reason: &str, at: Value| json!({"terminated": {"exitCode": 137, "reason": reason, "finishedAt": at}});
+    let (first, second) = ("1970-01-01T00:00:05Z", "1970-01-01T00:00:09Z");
+    let cases = [
+        (json!({"running": {}}), json!({}), None),
+        (json!({"running": {}}), terminated("OOMKilled", json!(first)), Some(5)),
+        (terminated("Error", json!(second)), terminated("OOMKilled", json!(first)), Some(9)),
+        (json!({"waiting": {"reason": "CrashLoopBackOff"}}), terminated("Error", json!(first)), Some(5)),
+        (terminated("ContainerStatusUnknown", json!(null)), json!({}), None),
+    ];
+    for (state, last, expected) in cases {
+        let mut server = container("redis", &state);
+        server["lastState"] = last;
+        let status = json!({"phase": "Failed", "containerStatuses": [container("exporter", &terminated("Error", json!(second))), server]});
+        assert_eq!(facts("rfr-a-0", REDIS, &status).ended, expected, "{status}");
+    }
+}

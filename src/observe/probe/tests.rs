@@ -18,6 +18,16 @@ const INFO: &str = "role:master\r\nrun_id:r\r\nmaster_replid:h\r\nmaster_repl_of
 struct Fake(HashMap<(String, String), Result<Reply, Error>>);
 
 impl Fake {
+    /// A Sentinel that knows nobody.
+    fn alone(self, address: &str) -> Self {
+        let none = || Ok(Reply::List(Vec::new()));
+        self.with(address, "SENTINEL REPLICAS mymaster", none()).with(
+            address,
+            "SENTINEL SENTINELS mymaster",
+            none(),
+        )
+    }
+
     fn with(mut self, address: &str, command: &str, result: Result<Reply, Error>) -> Self {
         self.0.insert((address.to_owned(), command.to_owned()), result);
         self
@@ -75,6 +85,7 @@ async fn a_server_that_hangs_costs_its_deadline_and_nothing_else() {
     let fake = Fake::default()
         .with("10.0.0.2:7000", "INFO", Ok(text(INFO)))
         .with("10.0.0.10:7000", "INFO", Err(Error::Refused))
+        .alone("10.0.1.1:26379")
         .with("10.0.1.1:26379", "SENTINEL MYID", Ok(text("id")))
         .with("10.0.1.1:26379", "SENTINEL MASTER mymaster", Ok(list(&["ip", "10.0.0.2", "port", "7000"])));
     let pods = [
@@ -137,12 +148,35 @@ async fn a_sentinel_without_our_master_monitors_nothing() {
         ),
     ];
     for (answer, expected) in answers {
-        let fake = Fake::default().with("10.0.1.1:26379", "SENTINEL MYID", Ok(text("id"))).with(
-            "10.0.1.1:26379",
-            "SENTINEL MASTER mymaster",
-            answer,
-        );
+        let fake = Fake::default()
+            .alone("10.0.1.1:26379")
+            .with("10.0.1.1:26379", "SENTINEL MYID", Ok(text("id")))
+            .with("10.0.1.1:26379", "SENTINEL MASTER mymaster", answer);
         let seen = observe(&fake, &valid(&[]), &[pod("sentinel", "rfs-a-x", "10.0.1.1")], None).await;
         assert_eq!(seen.sentinels[0].server.clone().map(|facts| facts.monitored), expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sentinel_tells_whom_it_knows() {
+    let row = |ip: &str, id: &str| {
+        list(&["name", "n", "ip", ip, "port", "26379", "runid", id, "flags", "sentinel,s_down"])
+    };
+    let peers = Reply::List(vec![row("fd00::1", "p"), row("", "no address"), row("10.0.0.1", "")]);
+    let unknown = Err(Error::Server("ERR No such master with that name".into()));
+    let at = "10.0.1.1:26379";
+    let fake = Fake::default()
+        .with(at, "SENTINEL MYID", Ok(text("id")))
+        .with(at, "SENTINEL MASTER mymaster", unknown.clone())
+        .with(at, "SENTINEL REPLICAS mymaster", unknown)
+        .with(at, "SENTINEL SENTINELS mymaster", Ok(peers));
+    let seen = observe(&fake, &valid(&[]), &[pod("sentinel", "rfs-a-x", "10.0.1.1")], None).await;
+    let facts = seen.sentinels[0].server.as_ref().unwrap();
+    assert_eq!(facts.known_replicas, []);
+    let known = |host: &str, id: &str| KnownServer {
+        address: Address { host: host.into(), port: 26379 },
+        id: id.into(),
+        flags: ["sentinel".to_owned(), "s_down".to_owned()].into(),
+    };
+    assert_eq!(facts.known_peers, [known("fd00::1", "p"), known("10.0.0.1", "")]);
 }

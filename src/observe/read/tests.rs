@@ -58,6 +58,20 @@ fn a_replica_that_never_synced_has_no_history_whatever_it_prints() {
 }
 
 #[test]
+fn servers_tell_their_time_and_how_long_they_have_had_no_link() {
+    for version in VERSIONS {
+        let unlinked = |case| facts(version, case).unlinked_for;
+        assert_eq!(unlinked("synced_replica"), None, "{version}");
+        assert!(unlinked("synced_replica_of_dead_master").is_some(), "{version}");
+        assert_eq!(unlinked("fresh_master"), None, "{version}");
+    }
+    let info = "role:slave\r\nrun_id:r\r\nmaster_replid:h\r\nmaster_host:h\r\nmaster_port:1\r\nslave_repl_offset:1\r\n\
+                master_link_down_since_seconds:-1\r\nserver_time_usec:1795356570714876\r\n";
+    let facts = server(info, BTreeMap::new()).unwrap();
+    assert_eq!((facts.unlinked_for, facts.clock), (None, Some(1_795_356_570)), "it never had one");
+}
+
+#[test]
 fn the_ids_tell_who_has_the_same_history() {
     for version in VERSIONS {
         let [master, replica, promoted] =
@@ -192,7 +206,7 @@ proptest! {
                 prop_assert!(replicas.iter().all(|link| link.offset >= 0));
             }
         }
-        let _ = monitored(fields);
+        let _ = (known(&fields), monitored(fields));
     }
 
     #[test]
