@@ -12,7 +12,7 @@ use super::facts::{
     Monitored, Observed, PodFacts, RedisNode, SentinelFacts, SentinelNode, ServerFacts, Silence,
 };
 use super::{pods, read};
-use crate::api::{MASTER_NAME, SENTINEL_PORT, Valid};
+use crate::api::{SENTINEL_PORT, Valid};
 use crate::redis::{Address, Error, Peer, Servers, reply};
 use crate::secret::Password;
 
@@ -40,7 +40,8 @@ pub async fn observe(
     });
     let sentinels = facts(pods::SENTINEL).map(|pod| async move {
         let peer = sentinel_peer(&pod);
-        let server = look(peer, async |peer| sentinel(servers, &peer).await).await;
+        let server =
+            look(peer, async |peer| sentinel(servers, &peer, &valid.sentinel.master_name).await).await;
         SentinelNode { pod, server }
     });
     let (mut redis, mut sentinels) = join(join_all(redis), join_all(sentinels)).await;
@@ -102,14 +103,14 @@ async fn setting(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<Optio
     Ok(found.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(&lower)).map(|(_, value)| (lower, value)))
 }
 
-async fn sentinel(servers: &dyn Servers, peer: &Peer) -> Result<SentinelFacts, Error> {
+async fn sentinel(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<SentinelFacts, Error> {
     let id = async { reply::text(servers.ask(peer, &["SENTINEL", "MYID"]).await?) };
-    let (id, monitored) = try_join(id, monitored(servers, peer)).await?;
+    let (id, monitored) = try_join(id, monitored(servers, peer, name)).await?;
     Ok(SentinelFacts { id, monitored, ..SentinelFacts::default() })
 }
 
-async fn monitored(servers: &dyn Servers, peer: &Peer) -> Result<Option<Monitored>, Error> {
-    match servers.ask(peer, &["SENTINEL", "MASTER", MASTER_NAME]).await {
+async fn monitored(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<Option<Monitored>, Error> {
+    match servers.ask(peer, &["SENTINEL", "MASTER", name]).await {
         Ok(fields) => read::monitored(reply::pairs(fields)?).map(Some),
         Err(Error::Server(text)) if text.contains("No such master") => Ok(None),
         Err(error) => Err(error),
