@@ -98,3 +98,6 @@ impl Hands<'_> {
 fn answers(all: &[Result<Monitored, Error>]) -> impl Iterator<Item = &Monitored> {
     all.iter().filter_map(|answer| answer.as_ref().ok())
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,9 +23,12 @@ const VOTES: Duration = Duration::from_secs(20);
 /// whose new master died before it was over, as when all pods are deleted at once.
 pub(super) const STUCK: Duration = Duration::from_secs(15);
 
+/// A promotion by the Sentinels may fall between the questions of one look; it does not in two.
+pub(super) const SEEN_TWICE: Duration = Duration::from_millis(500);
+
 /// How long servers that do not answer are waited for because they may hold newer data. After that, one that is there
-/// is better than none: a node may be lost for good.
-const LOST: Duration = Duration::from_secs(60);
+/// is better than none: a node may be lost for good. Longer than a node takes to boot.
+const LOST: Duration = Duration::from_secs(180);
 
 /// A server that can be asked.
 pub(super) type Answering<'a> = (&'a RedisNode, &'a ServerFacts);
@@ -68,9 +71,13 @@ pub(super) fn decide<'a>(
             let message = format!("the Sentinels see their master well, but {missing} cannot be asked");
             return wait("MasterUnreachable", message);
         }
-        if masterless < LOST || !answering.iter().any(|(_, facts)| has_past(facts) && !facts.loading) {
+        let loading = answering.iter().any(|(_, facts)| facts.loading);
+        if masterless < LOST || loading || !answering.iter().any(|(_, facts)| has_past(facts)) {
             return wait(WAITING_FOR_PODS, format!("no master, and {missing} may hold newer data"));
         }
+    }
+    if named.is_some() && masterless < SEEN_TWICE {
+        return wait("WaitingForSentinels", "no server is master; looking once more");
     }
     choose(valid, observed, answering, memory, named, now)
 }

@@ -35,7 +35,7 @@ pub enum Outcome {
 /// Something that is acted upon only when it lasts: one look alone may show a moment that passes by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
-    /// Several servers say that they are master.
+    /// A server says that it is master beside another one, or beside one that the Sentinels name.
     Rivals,
     /// A Sentinel knows a replica or a peer that is dead and no pod of ours, in a world that is otherwise healthy.
     Ghosts,

@@ -14,7 +14,7 @@ use crate::api::Valid;
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
 use crate::redis::Address;
 
-/// How long two masters may stay before one is demoted: seen more than once.
+/// How long the contradiction may stay: seen more than once.
 const RIVALS_STAY: Duration = Duration::from_secs(1);
 /// How long Sentinels that name different masters get to agree: they tell one another every 2 s.
 const GOSSIP: Duration = Duration::from_secs(10);
@@ -37,10 +37,11 @@ pub(super) fn one_master<'a>(
         return Decision::Stable(node);
     };
     let ahead = answering.iter().any(|(_, other)| is_ahead(other, facts, answering));
-    if failing_over(observed) || ahead || !serves_no_more(other) {
+    let lasts = memory.suffered(Trouble::Rivals, now) >= RIVALS_STAY;
+    if failing_over(observed) || ahead || !serves_no_more(other) || !lasts {
         let (pod, other) = (&node.pod.name, &other.pod.name);
         let message = format!("{pod} is master, but most Sentinels name {other}; waiting for them");
-        return wait("SentinelsNameAnother", message);
+        return wait("SentinelsNameAnother", message).because(Trouble::Rivals);
     }
     let why = format!("it is master already, and {} that the Sentinels name is none", other.pod.name);
     hand_over(valid, observed, memory, &named, node, why, now)

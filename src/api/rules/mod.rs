@@ -7,6 +7,7 @@ mod commands;
 mod config;
 pub mod directive;
 pub mod labels;
+mod master_name;
 mod names;
 mod quantity;
 mod redis_settings;
@@ -44,6 +45,7 @@ pub fn check(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpe
     servers::check(spec, &mut found);
     config::redis(&spec.redis, &mut found);
     config::sentinel(&spec.sentinel, &mut found);
+    master_name::check(&spec.sentinel, old.map(|old| &old.sentinel), &mut found);
     renames::check(&spec.redis.custom_command_renames, &mut found);
     storage::check(&spec.redis, old.map(|old| &old.redis.storage), &mut found);
     labels::check(&spec.label_whitelist, &mut found);
