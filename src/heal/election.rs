@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Memory;
 use super::master::{Decision, WAITING_FOR_PODS, wait};
-use super::sentinels::{self, is_loopback};
+use super::sentinels::{self, is_nobody};
 use super::succession;
 use crate::api::{Storage, Valid};
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts, Silence};
@@ -98,7 +98,8 @@ fn sentinels_are_helpless(
     answering: &[Answering<'_>],
 ) -> bool {
     let gone = !observed.redis.iter().any(|node| super::address_of(valid, node) == *named);
-    let fresh = |facts: &ServerFacts| matches!(&facts.role, Role::Replica { source, .. } if is_loopback(&source.host));
+    let fresh =
+        |facts: &ServerFacts| matches!(&facts.role, Role::Replica { source, .. } if is_nobody(&source.host));
     gone && answering.iter().all(|(_, facts)| fresh(facts))
 }
 
@@ -200,7 +201,8 @@ fn choose<'a>(
     let other = named.filter(|named| **named != super::address_of(valid, node));
     match other.map(|from| succession::hand_over(valid, observed, memory, from, node, why.clone(), now)) {
         Some(told @ (Decision::HandOver(_) | Decision::Failover { .. })) => told,
-        Some(unfit) if memory.masterless_for(now) < sentinels_first(valid) => unfit,
+        // All are known and none is master, so waiting longer can only bring a worse choice by the Sentinels.
+        Some(unfit) if memory.masterless_for(now) < succession::UNFIT => unfit,
         _ => Decision::Promote { pod: node.pod.name.clone(), why },
     }
 }

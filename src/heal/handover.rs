@@ -5,7 +5,7 @@
 //! knows. Here is the pure part: what must hold before, what is said, and what must hold after.
 
 use super::Master;
-use super::sentinels::{is_loopback, monitored};
+use super::sentinels::{is_nobody, monitored};
 use crate::api::{SENTINEL_PORT, Valid};
 use crate::observe::facts::{Monitored, Observed, SentinelFacts, SentinelNode};
 use crate::redis::Address;
@@ -134,7 +134,7 @@ impl Handover {
             }
             if named == self.from || named == self.to.address {
                 agree += 1;
-            } else if !is_loopback(&named.host) {
+            } else if !is_nobody(&named.host) {
                 return Err(Closed::Disagreement(named));
             }
         }
@@ -163,7 +163,7 @@ impl Handover {
 /// The address that is named most often, and how often; the lower one where two are.
 pub(super) fn most_named<'a>(answers: impl IntoIterator<Item = &'a Monitored>) -> Option<(Address, usize)> {
     let mut votes = std::collections::BTreeMap::<Address, usize>::new();
-    for seen in answers.into_iter().filter(|seen| !is_loopback(&seen.host)) {
+    for seen in answers.into_iter().filter(|seen| !is_nobody(&seen.host)) {
         *votes.entry(seen.address()).or_default() += 1;
     }
     votes.into_iter().rev().max_by_key(|(_, count)| *count)
@@ -202,7 +202,7 @@ fn announcement(listener: &SentinelNode, observed: &Observed) -> Option<Announce
 
 /// A Sentinel that answers, monitors a real master and was heard to speak of its epoch.
 fn heard(node: &SentinelNode) -> Option<&SentinelFacts> {
-    let real = monitored(node).is_some_and(|seen| !is_loopback(&seen.host));
+    let real = monitored(node).is_some_and(|seen| !is_nobody(&seen.host));
     node.server.as_ref().ok().filter(|facts| real && facts.current_epoch.is_some())
 }
 

@@ -27,6 +27,8 @@ pub(super) enum Decision<'a> {
         /// Why this one.
         why: String,
     },
+    /// This one is master, but an old one: the Sentinels name another, and others are ahead of it.
+    StepDown(&'a RedisNode),
     /// The Sentinels are told of a new one.
     HandOver(Box<Handover>),
     /// The Sentinels choose, at once.

@@ -40,6 +40,9 @@ const UNHEALTHY: Duration = Duration::from_secs(2);
 /// When to look again in a healthy world.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// The address that servers and Sentinels start with, which means nobody yet.
+const NOBODY: &str = "127.0.0.1";
+
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -203,6 +206,16 @@ pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp)
             actions: vec![Action::Promote { pod, why }],
             ..without_master(SOON)
         },
+        Decision::StepDown(node) => {
+            let pod = node.pod.name.clone();
+            let message = format!("{pod} was left behind as master: others have more than it has");
+            let nobody = Address { host: NOBODY.to_owned(), port: valid.redis.port };
+            Plan {
+                available: Finding::bad("OldMaster", message),
+                actions: vec![Action::Demote { pod, master: nobody }],
+                ..without_master(SOON)
+            }
+        }
         Decision::HandOver(handover) => hand_over(valid, observed, *handover),
         Decision::Failover { pod, why } => Plan {
             available: Finding::bad("SentinelsFailOver", format!("{pod} is told to fail over: {why}")),

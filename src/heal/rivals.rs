@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use super::election::{Answering, holds_data, outdated, related};
 use super::master::{Decision, wait};
-use super::sentinels::{failing_over, is_loopback, monitored};
+use super::sentinels::{failing_over, is_nobody, monitored};
 use super::succession::hand_over;
 use super::{Memory, Trouble};
 use crate::api::Valid;
-use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
+use crate::observe::facts::{Monitored, Observed, RedisNode, Role, ServerFacts};
 use crate::redis::Address;
 
 /// How long the contradiction may stay: seen more than once.
@@ -36,12 +36,14 @@ pub(super) fn one_master<'a>(
     let Some(other) = observed.redis.iter().find(|other| super::address_of(valid, other) == named) else {
         return Decision::Stable(node);
     };
-    let ahead = answering.iter().any(|(_, other)| is_ahead(other, facts, answering));
     let lasts = memory.suffered(Trouble::Rivals, now) >= RIVALS_STAY;
-    if failing_over(observed) || ahead || !serves_no_more(other) || !lasts {
+    if failing_over(observed) || !serves_no_more(other) || !lasts {
         let (pod, other) = (&node.pod.name, &other.pod.name);
         let message = format!("{pod} is master, but most Sentinels name {other}; waiting for them");
         return wait("SentinelsNameAnother", message).because(Trouble::Rivals);
+    }
+    if answering.iter().any(|(_, other)| is_ahead(other, facts, answering)) {
+        return Decision::StepDown(node);
     }
     let why = format!("it is master already, and {} that the Sentinels name is none", other.pod.name);
     hand_over(valid, observed, memory, &named, node, why, now)
@@ -104,8 +106,8 @@ fn agreed(observed: &Observed) -> bool {
         .sentinels
         .iter()
         .filter_map(monitored)
-        .filter(|m| !is_loopback(&m.host))
-        .map(|m| m.address());
+        .filter(|m| !is_nobody(&m.host))
+        .map(Monitored::address);
     let first = named.next();
     named.all(|other| Some(&other) == first.as_ref())
 }

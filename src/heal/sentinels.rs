@@ -28,13 +28,13 @@ pub(super) fn monitored(node: &SentinelNode) -> Option<&Monitored> {
 }
 
 /// The address that stands in a fresh sentinel.conf and redis.conf, and means "nobody yet".
-pub(super) fn is_loopback(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+pub(super) fn is_nobody(host: &str) -> bool {
+    host == super::NOBODY
 }
 
 /// Whether no Sentinel sees the master down or is failing over.
 pub(super) fn calm(observed: &Observed) -> bool {
-    let mut seen = observed.sentinels.iter().filter_map(monitored).filter(|seen| !is_loopback(&seen.host));
+    let mut seen = observed.sentinels.iter().filter_map(monitored).filter(|seen| !is_nobody(&seen.host));
     !seen.any(|seen| {
         ["s_down", "o_down", "failover_in_progress"].iter().any(|flag| seen.flags.contains(*flag))
     })
@@ -151,6 +151,9 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
     if seen.address() != master.address {
         return misled(valid, observed, seen);
     }
+    if seen.flags.contains("failover_in_progress") {
+        return Verdict::Astray("is failing over".to_owned());
+    }
     let cut_off = seen.flags.contains("disconnected") || seen.flags.contains("s_down");
     if valid.auth_secret.is_some() && cut_off && facts.known_replicas.is_empty() {
         return Verdict::Shut("cannot log in to the master and is told the password again".to_owned());
@@ -174,11 +177,11 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
 /// A Sentinel that monitors something else under the master's name.
 fn misled(valid: &Valid, observed: &Observed, seen: &Monitored) -> Verdict {
     let at = seen.address();
-    if is_loopback(&seen.host) {
-        return match seen.flags.contains("failover_in_progress") {
-            true => Verdict::Astray("fails over".to_owned()),
-            false => Verdict::Point { replace: true },
-        };
+    if is_nobody(&seen.host) {
+        if seen.flags.contains("failover_in_progress") {
+            return Verdict::Astray("fails over".to_owned());
+        }
+        return Verdict::Point { replace: true };
     }
     if observed.redis.iter().any(|node| super::address_of(valid, node) == at) {
         return Verdict::Misled(Trouble::Astray, format!("still names {at}; the other Sentinels tell it"));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::election::{Answering, is_wanted, outdated};
 use super::handover::{Closed, Handover};
 use super::master::{Decision, wait};
-use super::sentinels::monitored;
+use super::sentinels::{failing_over, is_nobody, monitored};
 use super::{Master, Memory};
 use crate::api::Valid;
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
@@ -16,7 +16,7 @@ use crate::redis::Address;
 
 /// How long the Sentinels may be unfit for an announcement before one of them is told to fail over instead: they greet
 /// each other, and so tell their epochs, every 2 s.
-const UNFIT: Duration = Duration::from_secs(3);
+pub(super) const UNFIT: Duration = Duration::from_secs(3);
 
 /// The handover from the dead master that the Sentinels name. None where its death is not certain, or where no server
 /// was in sync with it until then: then all others are asked before one is chosen.
@@ -37,14 +37,39 @@ pub(super) fn decide<'a>(
         let same = history.is_none_or(|id| id == facts.replication_id || id == facts.second_replication_id);
         is_wanted(valid, node) && !facts.loading && same && was_linked(node, facts, named)
     });
-    let (heir, facts) = heirs
-        .min_by_key(|(node, facts)| (outdated(facts, answering), Reverse(facts.offset), node.pod.ordinal))?;
-    let why = format!(
-        "the master at {named} is dead, and of the servers that were in sync with it this one is at the \
-         highest offset ({})",
-        facts.offset
-    );
+    let (_, linked) = heirs.min_by_key(|heir| rank(heir, answering))?;
+    // One that came back with more of the same history, as the old master may from its disk, is ahead of them all.
+    let ahead = answering.iter().filter(|(node, facts)| {
+        let same = facts.replication_id == linked.replication_id && facts.offset >= linked.offset;
+        is_wanted(valid, node) && !facts.loading && same
+    });
+    let (heir, facts) = ahead.min_by_key(|heir| rank(heir, answering))?;
+    let offset = facts.offset;
+    if old.is_some_and(|old| old.pod.name == heir.pod.name) {
+        return Some(in_place(observed, heir, offset));
+    }
+    let why =
+        format!("the master at {named} is dead, and this one has the most of its data (offset {offset})");
     Some(hand_over(valid, observed, memory, named, heir, why, now))
+}
+
+/// The newest history first, then the furthest, then the lowest ordinal; but not an old master that is no further than
+/// its replicas, which the Sentinels may already hold to be down.
+fn rank(
+    (node, facts): &Answering<'_>,
+    answering: &[Answering<'_>],
+) -> (bool, Reverse<i64>, bool, Option<u32>) {
+    let linked = matches!(&facts.role, Role::Replica { source, .. } if !is_nobody(&source.host));
+    (outdated(facts, answering), Reverse(facts.offset), !linked, node.pod.ordinal)
+}
+
+/// The Sentinels name the old master already.
+fn in_place<'a>(observed: &Observed, old: &RedisNode, offset: i64) -> Decision<'a> {
+    if failing_over(observed) {
+        return wait("WaitingForSentinels", "no server is master; a failover of the Sentinels runs");
+    }
+    let why = format!("it was master and came back with the most of the data (offset {offset})");
+    Decision::Promote { pod: old.pod.name.clone(), why }
 }
 
 /// The announcement where the Sentinels are fit for it, else their own failover, else patience.
@@ -82,9 +107,10 @@ fn is_certain(old: Option<&RedisNode>, observed: &Observed, named: &Address) -> 
     }
 }
 
-/// In sync with the dead master until it died.
+/// In sync with the dead master until it died. The same process: one that restarted since may have lost its data.
 fn was_linked(node: &RedisNode, facts: &ServerFacts, named: &Address) -> bool {
-    is_linked(facts, named) || node.before.as_ref().is_some_and(|before| is_linked(before, named))
+    let before = node.before.as_ref().filter(|before| before.run_id == facts.run_id);
+    is_linked(facts, named) || before.is_some_and(|before| is_linked(before, named))
 }
 
 fn is_linked(facts: &ServerFacts, named: &Address) -> bool {

@@ -57,10 +57,10 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
             }
             Action::Promote { .. } => notices.push(good("MasterPromoted", describe(action))),
             Action::Demote { .. } => {
-                notices.push(Notice { warning: true, ..good("SecondMasterDemoted", describe(action)) })
+                notices.push(bad("SecondMasterDemoted", describe(action)));
             }
             Action::Expel { .. } => {
-                notices.push(Notice { warning: true, ..good("StrangerExpelled", describe(action)) })
+                notices.push(bad("StrangerExpelled", describe(action)));
             }
             Action::Failover { .. } => notices.push(good("FailoverStarted", describe(action))),
             Action::Follow { .. } => notices.push(good("ReplicaPointed", describe(action))),
@@ -122,6 +122,10 @@ pub fn of_conditions(old: &RedisFailoverStatus, new: &RedisFailoverStatus) -> Ve
 
 fn good(reason: &str, note: String) -> Notice {
     Notice { warning: false, reason: reason.to_owned(), note }
+}
+
+fn bad(reason: &str, note: String) -> Notice {
+    Notice { warning: true, ..good(reason, note) }
 }
 
 fn describe(action: &Action) -> String {

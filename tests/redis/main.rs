@@ -8,6 +8,7 @@ mod observation;
 mod renames;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
 mod support;
 
 #[cfg(test)]

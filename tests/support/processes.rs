@@ -12,6 +12,23 @@ use std::time::{Duration, Instant};
 /// Names the server binary to test with; without it `redis-server` from the path.
 const BINARY: &str = "REDIS_SERVER";
 
+/// The server versions at hand: the one that `REDIS_SERVER` names, else those of the test images, else that of the path.
+pub(crate) fn versions() -> Vec<String> {
+    if let Ok(binary) = std::env::var(BINARY) {
+        return vec![binary];
+    }
+    let home = std::env::var("HOME").unwrap_or_default();
+    let cache =
+        std::env::var("REDIS_OPERATOR_CACHE").unwrap_or_else(|_| format!("{home}/.cache/redis-operator"));
+    let names = ["redis-server-6.2", "redis-server-7.0", "valkey-server-9.1"];
+    let at_hand: Vec<_> = names
+        .iter()
+        .map(|name| format!("{cache}/cluster/bin/{name}"))
+        .filter(|path| fs::exists(path).unwrap())
+        .collect();
+    if at_hand.is_empty() { vec!["redis-server".to_owned()] } else { at_hand }
+}
+
 /// A loopback address that no other test of this machine uses at this time.
 pub(crate) fn loopback() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -48,6 +65,7 @@ pub(crate) struct Server {
     pub(crate) ip: String,
     pub(crate) port: u16,
     folder: PathBuf,
+    binary: String,
     arguments: Vec<String>,
     child: Child,
 }
@@ -55,6 +73,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a redis server; returns when the process runs, which is before it answers.
     pub(crate) fn redis(ip: &str, port: u16, arguments: &[&str]) -> Self {
+        Self::redis_of(&binary(), ip, port, arguments)
+    }
+
+    /// The same with this binary.
+    pub(crate) fn redis_of(binary: &str, ip: &str, port: u16, arguments: &[&str]) -> Self {
         let folder = new_folder(ip);
         let mut all: Vec<String> = vec!["--dir".into(), folder.display().to_string()];
         for (name, value) in [("--bind", ip), ("--port", &port.to_string()), ("--replica-announce-ip", ip)] {
@@ -62,11 +85,16 @@ impl Server {
         }
         all.extend(["--protected-mode", "no", "--repl-diskless-sync-delay", "0"].map(str::to_owned));
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        Self::start(ip, port, folder, all)
+        Self::start(binary, ip, port, folder, all)
     }
 
     /// Starts a Sentinel with these further lines in its configuration.
     pub(crate) fn sentinel(ip: &str, port: u16, lines: &str) -> Self {
+        Self::sentinel_of(&binary(), ip, port, lines)
+    }
+
+    /// The same with this binary.
+    pub(crate) fn sentinel_of(binary: &str, ip: &str, port: u16, lines: &str) -> Self {
         let folder = new_folder(ip);
         let file = folder.join("sentinel.conf");
         let dir = folder.display();
@@ -74,12 +102,12 @@ impl Server {
             "port {port}\nbind {ip}\ndir {dir}\nprotected-mode no\nsentinel announce-ip {ip}\n{lines}\n"
         );
         fs::write(&file, text).unwrap();
-        Self::start(ip, port, folder, vec![file.display().to_string(), "--sentinel".into()])
+        Self::start(binary, ip, port, folder, vec![file.display().to_string(), "--sentinel".into()])
     }
 
-    fn start(ip: &str, port: u16, folder: PathBuf, arguments: Vec<String>) -> Self {
-        let child = spawn(&folder, &arguments);
-        Self { ip: ip.to_owned(), port, folder, arguments, child }
+    fn start(binary: &str, ip: &str, port: u16, folder: PathBuf, arguments: Vec<String>) -> Self {
+        let child = spawn(binary, &folder, &arguments);
+        Self { ip: ip.to_owned(), port, folder, binary: binary.to_owned(), arguments, child }
     }
 
     /// Kills the process as the kernel's memory killer does; its folder stays.
@@ -88,10 +116,16 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Starts the process again with the same arguments and folder, after it ended.
     pub(crate) fn restart(&mut self) {
         self.child.wait().unwrap();
-        self.child = spawn(&self.folder, &self.arguments);
+        self.child = spawn(&self.binary, &self.folder, &self.arguments);
     }
 
     /// What the process wrote to its log.
@@ -116,10 +150,13 @@ fn new_folder(ip: &str) -> PathBuf {
     folder
 }
 
-fn spawn(folder: &std::path::Path, arguments: &[String]) -> Child {
-    let binary = std::env::var(BINARY).unwrap_or_else(|_| "redis-server".to_owned());
+fn binary() -> String {
+    std::env::var(BINARY).unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+fn spawn(binary: &str, folder: &std::path::Path, arguments: &[String]) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut command = Command::new(&binary);
+    let mut command = Command::new(binary);
     command.args(arguments).stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
     command.spawn().unwrap_or_else(|error| {
         panic!("cannot run {binary}: {error}. Install it (Debian: apt-get install redis-server) or name one with {BINARY}")

@@ -92,6 +92,16 @@ fn a_master_that_answers_as_a_replica_is_none_any_more() {
 }
 
 #[test]
+fn a_master_that_came_back_with_more_than_its_replicas_stays() {
+    let mut world = crashed(Some(Death::Restarted));
+    world.redis[0] = with_data(replica(0, LOOPBACK), 100, 5);
+    let plan = planned(&world, 0);
+    assert!(matches!(&plan.actions[..], [Action::Promote { pod, .. }] if pod == "rfr-x-0"), "{plan:?}");
+    edit(&mut world, 1, |m| m.flags.extend(["failover_in_progress".to_owned()]));
+    assert!(planned(&world, 0).idle(), "never into a failover");
+}
+
+#[test]
 fn a_pod_that_is_gone_is_dead_once_nobody_has_a_link_to_it() {
     let mut world = crashed(None);
     world.redis.remove(0);
@@ -103,13 +113,20 @@ fn a_pod_that_is_gone_is_dead_once_nobody_has_a_link_to_it() {
 #[test]
 fn only_a_server_that_was_in_sync_until_then_follows() {
     let mut world = crashed(Some(Death::Refused));
-    world.redis[2].before = None;
-    assert_eq!(ready(&world).to.pod, "rfr-x-1", "nothing is known of the link of the other");
-    world.redis[1].server.as_mut().unwrap().loading = true;
-    assert!(planned(&world, 0).idle());
+    world.redis[2].server.as_mut().unwrap().loading = true;
+    assert_eq!(ready(&world).to.pod, "rfr-x-1", "nobody knows yet what the other has");
+    world.redis[1].before = None;
+    assert!(planned(&world, 0).idle(), "nothing is known of its link");
+    let mut restarted = crashed(Some(Death::Refused));
+    restarted.redis[1].before = None;
+    restarted.redis[2].server.as_mut().unwrap().run_id = "another process".to_owned();
+    assert!(planned(&restarted, 0).idle(), "what the process before it had says nothing");
     let mut other = crashed(Some(Death::Refused));
     other.redis[2].server.as_mut().unwrap().replication_id = "another".to_owned();
     assert_eq!(ready(&other).to.pod, "rfr-x-1", "an offset of another history says nothing");
+    let mut ahead = crashed(Some(Death::Refused));
+    ahead.redis[2].before = None;
+    assert_eq!(ready(&ahead).to.pod, "rfr-x-2", "it has more of the same history, however it came to it");
 }
 
 #[test]

@@ -51,8 +51,7 @@ fn where_they_name_none_replicas_count_and_then_the_offset() {
     let offset = planned(&two(LOOPBACK), 1);
     assert_eq!(demoted(&offset), ["rfr-x-0"]);
     let mut replicas = two(LOOPBACK);
-    let links = |ordinal: u32| master(ordinal).server.unwrap().role;
-    replicas.redis[0].server.as_mut().unwrap().role = links(0);
+    replicas.redis[0].server.as_mut().unwrap().role = master(0).server.unwrap().role;
     assert_eq!(demoted(&planned(&replicas, 1)), ["rfr-x-1"], "replicas before offset");
 }
 
@@ -102,5 +101,12 @@ fn a_promotion_that_was_never_announced_is_taken_up_again() {
     let plan = planned(&world, 1);
     assert_eq!(plan.handover.as_ref().unwrap().to.pod, "rfr-x-1");
     world.redis[2] = with_data(replica(2, &ip(0)), 30, 1);
-    assert!(planned(&world, 1).idle(), "another one has more");
+    let behind = planned(&world, 1);
+    assert!(
+        matches!(&behind.actions[..], [Action::Demote { pod, master }] if pod == "rfr-x-1" && master.host == LOOPBACK)
+    );
+    assert_eq!(
+        behind.available.reason, "OldMaster",
+        "another one has more: it steps down, and then the best is chosen"
+    );
 }
