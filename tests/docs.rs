@@ -10,12 +10,13 @@ use redis_operator::offline::files::Source;
 use redis_operator::{offline, status};
 use regex_lite::Regex;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/admission.md",
     "docs/certificates.md",
     "docs/design.md",
     "docs/development.md",
+    "docs/healing.md",
     "docs/performance.md",
     "docs/v1alpha2.md",
 ];
@@ -87,6 +88,35 @@ fn conditions_are_those_of_the_status() {
         status::PODS_UP_TO_DATE,
     ];
     assert_eq!(listed, known.map(str::to_owned).into());
+}
+
+/// Fixed words in the code: the reasons of conditions, events, logs and metrics.
+#[test]
+fn every_reason_is_explained() {
+    let heal = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/heal");
+    let files = std::fs::read_dir(heal).expect("a folder").flatten().filter(|file| file.path().is_file());
+    let mut sources: Vec<_> =
+        files.map(|file| format!("src/heal/{}", file.file_name().to_string_lossy())).collect();
+    sources.extend(["src/status/mod.rs", "src/notice/mod.rs"].map(str::to_owned));
+    let mut reasons = BTreeSet::new();
+    for source in &sources {
+        let text = read(source);
+        let literals = Regex::new(r#""([A-Z][a-z]+[A-Za-z]+)""#).expect("an expression");
+        reasons.extend(literals.captures_iter(&text).map(|found| found[1].to_owned()));
+    }
+    for source in ["src/redis/mod.rs", "src/act/apply.rs"] {
+        reasons.extend(all(r#"(?:=>|REFUSED: &str =) "([A-Z][A-Za-z]+)""#, &read(source)));
+    }
+    let conditions = all(r#"pub const [A-Z_]+: &str = "([A-Za-z]+)""#, &read("src/status/mod.rs"));
+    let not_reasons = ["True", "False", "Reconcile", "Normal", "Warning", "Sentinels"].map(str::to_owned);
+    let kinds = ["ConfigMap", "Secret", "Service", "PodDisruptionBudget", "StatefulSet", "Deployment"];
+    reasons.retain(|word| {
+        !conditions.contains(word) && !not_reasons.contains(word) && !kinds.contains(&word.as_str())
+    });
+    let page = read("docs/healing.md");
+    let table = page.split("## Reasons").nth(1).expect("the table of reasons");
+    let missing: Vec<_> = reasons.iter().filter(|reason| !table.contains(&format!("`{reason}`"))).collect();
+    assert!(reasons.len() > 40 && missing.is_empty(), "docs/healing.md does not explain {missing:?}");
 }
 
 /// Refusals that the README shows, in its own line breaks.

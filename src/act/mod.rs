@@ -3,6 +3,7 @@
 use crate::heal::Action;
 
 pub mod apply;
+mod handover;
 pub mod labels;
 pub mod servers;
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Carries out the planner's actions on redis servers and Sentinels, in their order.
 
-use crate::api::{MASTER_NAME, Valid};
+use crate::api::Valid;
 use crate::heal::{Action, Memory, Outcome, SettingKey};
 use crate::observe::facts::Observed;
 use crate::observe::probe::{redis_peer, sentinel_peer};
-use crate::redis::{Address, Error, Peer, Reply, Servers};
+use crate::redis::{Address, Error, Peer, Reply, Servers, reply};
 use crate::secret::Password;
 
 /// The channel on which Sentinels introduce themselves.
-const HELLO_CHANNEL: &str = "__sentinel__:hello";
+pub(super) const HELLO_CHANNEL: &str = "__sentinel__:hello";
 
 /// Hands to the servers of one `RedisFailover`.
 pub struct Hands<'a> {
@@ -32,25 +32,52 @@ impl Hands<'_> {
             Action::Monitor { pod, master, quorum, replace } => {
                 self.monitor(pod, master, *quorum, *replace).await
             }
+            Action::Demote { pod, master } => self.demote(pod, master).await,
+            Action::Expel { pod, host } => self.expel(pod, host).await,
+            Action::Failover { pod, .. } => {
+                self.tell_sentinel(pod, &["SENTINEL", "FAILOVER", self.name()]).await
+            }
             Action::Introduce { pod, hello } => {
                 self.tell_sentinel(pod, &["PUBLISH", HELLO_CHANNEL, hello]).await
             }
             Action::Authenticate { pod } => self.authenticate(pod).await,
-            Action::Reset { pod } => self.tell_sentinel(pod, &["SENTINEL", "RESET", MASTER_NAME]).await,
+            Action::Reset { pod } => self.tell_sentinel(pod, &["SENTINEL", "RESET", self.name()]).await,
             Action::SetRedis(key) => self.set_redis(key, memory).await,
             Action::SetSentinel(key) => self.set_sentinel(key, memory).await,
         }
     }
 
-    async fn promote(&self, pod: &str) -> Result<(), Error> {
+    /// Name under which the Sentinels know the master.
+    fn name(&self) -> &str {
+        &self.valid.sentinel.master_name
+    }
+
+    pub(super) async fn promote(&self, pod: &str) -> Result<(), Error> {
         self.tell(&self.redis(pod)?, &["REPLICAOF", "NO", "ONE"]).await
     }
 
-    async fn follow(&self, pod: &str, master: &Address) -> Result<(), Error> {
+    /// Its clients are cut off, so that they ask the Sentinels anew instead of getting errors on every write.
+    async fn demote(&self, pod: &str, master: &Address) -> Result<(), Error> {
+        self.follow(pod, master).await?;
+        self.tell(&self.redis(pod)?, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await
+    }
+
+    /// Closes the links of replicas at that host. They come back as long as they are told to; this one only sees to it
+    /// that our Sentinels can forget them.
+    async fn expel(&self, pod: &str, host: &str) -> Result<(), Error> {
+        let peer = self.redis(pod)?;
+        let clients = reply::text(self.servers.ask(&peer, &["CLIENT", "LIST", "TYPE", "replica"]).await?)?;
+        for address in clients.lines().filter_map(|line| addressed(line, host)) {
+            self.tell(&peer, &["CLIENT", "KILL", "ADDR", address]).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn follow(&self, pod: &str, master: &Address) -> Result<(), Error> {
         self.tell(&self.redis(pod)?, &["REPLICAOF", &master.host, &master.port.to_string()]).await
     }
 
-    async fn tell_sentinel(&self, pod: &str, command: &[&str]) -> Result<(), Error> {
+    pub(super) async fn tell_sentinel(&self, pod: &str, command: &[&str]) -> Result<(), Error> {
         self.tell(&self.sentinel(pod)?, command).await
     }
 
@@ -59,20 +86,20 @@ impl Hands<'_> {
     async fn monitor(&self, pod: &str, master: &Address, quorum: i32, replace: bool) -> Result<(), Error> {
         let peer = self.sentinel(pod)?;
         if replace {
-            self.tell(&peer, &["SENTINEL", "REMOVE", MASTER_NAME]).await?;
+            self.tell(&peer, &["SENTINEL", "REMOVE", self.name()]).await?;
         }
         let (port, quorum) = (master.port.to_string(), quorum.to_string());
-        self.tell(&peer, &["SENTINEL", "MONITOR", MASTER_NAME, &master.host, &port, &quorum]).await?;
+        self.tell(&peer, &["SENTINEL", "MONITOR", self.name(), &master.host, &port, &quorum]).await?;
         self.authenticate(pod).await?;
         for setting in &self.valid.sentinel.config {
-            self.tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &setting.key, &setting.value]).await?;
+            self.tell(&peer, &["SENTINEL", "SET", self.name(), &setting.key, &setting.value]).await?;
         }
         Ok(())
     }
 
     async fn authenticate(&self, pod: &str) -> Result<(), Error> {
         let Some(password) = self.password else { return Ok(()) };
-        self.tell_sentinel(pod, &["SENTINEL", "SET", MASTER_NAME, "auth-pass", password.expose()]).await
+        self.tell_sentinel(pod, &["SENTINEL", "SET", self.name(), "auth-pass", password.expose()]).await
     }
 
     async fn set_redis(&self, key: &SettingKey, memory: &mut Memory) -> Result<(), Error> {
@@ -88,9 +115,9 @@ impl Hands<'_> {
 
     async fn set_sentinel(&self, key: &SettingKey, memory: &mut Memory) -> Result<(), Error> {
         let peer = self.sentinel(&key.pod)?;
-        let result = self.tell(&peer, &["SENTINEL", "SET", MASTER_NAME, &key.name, &key.value]).await;
+        let result = self.tell(&peer, &["SENTINEL", "SET", self.name(), &key.name, &key.value]).await;
         if result.is_ok() {
-            let shown = self.servers.ask(&peer, &["SENTINEL", "MASTER", MASTER_NAME]).await?;
+            let shown = self.servers.ask(&peer, &["SENTINEL", "MASTER", self.name()]).await?;
             memory.settle(key.clone(), Outcome::Shown(field(&shown, &key.name)));
         }
         settle_refusal(&result, key, memory);
@@ -102,7 +129,7 @@ impl Hands<'_> {
         node.and_then(|facts| redis_peer(self.valid, facts, self.password)).ok_or_else(|| gone(pod))
     }
 
-    fn sentinel(&self, pod: &str) -> Result<Peer, Error> {
+    pub(super) fn sentinel(&self, pod: &str) -> Result<Peer, Error> {
         let node = self.observed.sentinels.iter().map(|node| &node.pod).find(|facts| facts.name == pod);
         node.and_then(sentinel_peer).ok_or_else(|| gone(pod))
     }
@@ -110,6 +137,13 @@ impl Hands<'_> {
     async fn tell(&self, peer: &Peer, command: &[&str]) -> Result<(), Error> {
         self.servers.ask(peer, command).await.map(|_| ())
     }
+}
+
+/// The address in a line of `CLIENT LIST`, if its host is this one.
+fn addressed<'a>(line: &'a str, host: &str) -> Option<&'a str> {
+    let address = line.split(' ').find_map(|part| part.strip_prefix("addr="))?;
+    let found = address.rsplit_once(':')?.0;
+    (found.trim_matches(['[', ']']) == host).then_some(address)
 }
 
 fn gone(pod: &str) -> Error {

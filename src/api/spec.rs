@@ -106,6 +106,9 @@ pub struct SentinelSpec {
     /// Number of Sentinels. Default 3; an odd number makes the best use of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+    /// Name under which clients ask the Sentinels for the master. Default mymaster; it cannot change later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master_name: Option<String>,
     /// Sentinel settings, one `name value` per entry without the master's name; applied without a restart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub custom_config: Vec<String>,

@@ -80,6 +80,8 @@ pub struct Redis {
 pub struct Sentinel {
     /// Number of Sentinels, at least 1.
     pub replicas: i32,
+    /// Name under which clients ask for the master: letters, digits, `.`, `-` and `_`.
+    pub master_name: String,
     /// customConfig, parsed.
     pub config: Vec<Directive>,
     /// Security context of the copying init container.
@@ -144,6 +146,7 @@ impl Valid {
             },
             sentinel: Sentinel {
                 replicas: spec.sentinel.replicas.unwrap_or(super::defaults::REPLICAS),
+                master_name: spec.sentinel.master_name.unwrap_or_else(|| super::MASTER_NAME.to_owned()),
                 config: directive::parse_all(&spec.sentinel.custom_config, "spec.sentinel.customConfig")?,
                 config_copy: spec.sentinel.config_copy.and_then(|copy| copy.container_security_context),
                 pod: spec.sentinel.pod,

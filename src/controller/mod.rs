@@ -182,14 +182,20 @@ async fn steps(
     let plan = heal::plan(&valid, &observed, &state.memory, now);
     let hands =
         Hands { servers: &*context.servers, valid: &valid, observed: &observed, password: password.as_ref() };
-    let done = act(&hands, &plan, seen_at, context, state).await;
+    let handed_over = hand_over(&hands, &plan, &identity).await;
+    let done = match &handed_over {
+        Some((_, Err(_))) => Vec::new(), // The rest of the plan is for after it.
+        _ => act(&hands, &plan, seen_at, context, state).await,
+    };
     state.memory.update(&plan, now);
     let generation = object.metadata.generation;
     let seen = Look { valid: &valid, generation, observed: &observed, plan: &plan, failures: &failures };
     let status = status::of_plan(&seen, &state.status, now);
     context.metrics.cluster(&identity.namespace, &identity.name, status::is_ready(&status));
     let failed = !failures.is_empty() || done.iter().any(|done| done.result.is_err());
-    report(object, &identity, context, state, status, notice::of_actions(&done)).await?;
+    let mut notices = notice::of_actions(&done);
+    notices.extend(handed_over.map(|(handover, result)| notice::of_handover(handover, &result)));
+    report(object, &identity, context, state, status, notices).await?;
     Ok(Action::requeue(if failed { plan.look_again.max(AFTER_FAILURE) } else { plan.look_again }))
 }
 
@@ -234,7 +240,23 @@ async fn look(valid: &Valid, password: Option<&Password>, context: &Context) -> 
     context.watch.look(valid, &pods, password).await
 }
 
-/// Carries out the plan in its order, for as long as what it was made from is fresh. What fails stops nothing else, but
+/// Carries out the plan's handover, if there is one.
+async fn hand_over<'a>(
+    hands: &Hands<'_>,
+    plan: &'a Plan,
+    identity: &Identity,
+) -> Option<(&'a heal::Handover, Result<(), Failure>)> {
+    let handover = plan.handover.as_ref()?;
+    let (namespace, name) = (&identity.namespace, &identity.name);
+    tracing::info!(namespace, name, ?handover, "handing over");
+    let result = hands.hand_over(handover).await;
+    if let Err(failure) = &result {
+        tracing::warn!(namespace, name, reason = failure.reason, text = failure.text, "handover failed");
+    }
+    Some((handover, result))
+}
+
+/// Carries out the plan's actions in their order, for as long as what it was made from is fresh. What fails stops nothing else, but
 /// no pod is labelled as master while another may still be.
 async fn act(
     hands: &Hands<'_>,

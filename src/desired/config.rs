@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::api::rules::directive::Directive;
-use crate::api::{MASTER_NAME, SENTINEL_PORT, Valid};
+use crate::api::{SENTINEL_PORT, Valid};
 use crate::secret::Password;
 
 /// Where the user's customConfig is mounted.
@@ -46,15 +46,15 @@ pub(super) fn redis(valid: &Valid) -> String {
 
 /// sentinel.conf. Sentinel rewrites this file, beside its copy in `dir`; it holds nothing of customConfig.
 pub(super) fn sentinel(valid: &Valid) -> String {
-    let (port, quorum) = (valid.redis.port, valid.sentinel.quorum());
+    let (port, quorum, name) = (valid.redis.port, valid.sentinel.quorum(), &valid.sentinel.master_name);
     format!(
         "port {SENTINEL_PORT}\n\
          protected-mode no\n\
          dir /redis\n\
-         sentinel monitor {MASTER_NAME} 127.0.0.1 {port} {quorum}\n\
-         sentinel down-after-milliseconds {MASTER_NAME} 5000\n\
-         sentinel failover-timeout {MASTER_NAME} 10000\n\
-         sentinel parallel-syncs {MASTER_NAME} 2\n"
+         sentinel monitor {name} 127.0.0.1 {port} {quorum}\n\
+         sentinel down-after-milliseconds {name} 5000\n\
+         sentinel failover-timeout {name} 10000\n\
+         sentinel parallel-syncs {name} 2\n"
     )
 }
 

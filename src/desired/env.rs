@@ -33,6 +33,7 @@ pub(super) fn redis(valid: &Valid) -> Vec<EnvVar> {
 pub(super) fn shutdown(valid: &Valid) -> Vec<EnvVar> {
     vec![
         pod_field("POD_IP", "status.podIP"),
+        text("MASTER_NAME", valid.sentinel.master_name.clone()),
         text("SENTINEL_HOST", names::sentinel(&valid.identity.name)),
         text("STOP_SECONDS", valid.redis.grace_seconds.to_string()),
     ]

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ExecAction, Probe};
 
 use super::config::PINGER;
 use crate::api::spec::PodSpec;
-use crate::api::{MASTER_NAME, SENTINEL_PORT, Valid};
+use crate::api::{SENTINEL_PORT, Valid};
 
 /// Where the user's startup script is mounted in redis pods.
 pub(super) const REDIS_STARTUP_DIR: &str = "/redis-startup";
@@ -33,13 +33,17 @@ pub(super) fn redis(valid: &Valid) -> Probes {
 }
 
 /// Of a Sentinel.
-pub(super) fn sentinel(pod: &PodSpec) -> Probes {
+pub(super) fn sentinel(valid: &Valid) -> Probes {
+    let pod = &valid.sentinel.pod;
     Probes {
         liveness: own_or(pod.custom_liveness_probe.as_ref(), || {
             exec(&["sh", "-c", &sentinel_alive()], LIVENESS)
         }),
         readiness: own_or(pod.custom_readiness_probe.as_ref(), || {
-            exec(&["sh", "-c", &sentinel_ready()], Times { delay: 0, period: 5, failures: 1 })
+            exec(
+                &["sh", "-c", &sentinel_ready(&valid.sentinel.master_name)],
+                Times { delay: 0, period: 5, failures: 1 },
+            )
         }),
         startup: startup(pod, SENTINEL_STARTUP_DIR),
     }
@@ -60,9 +64,8 @@ fn sentinel_alive() -> String {
 }
 
 /// A Sentinel that knows a master which others can reach. An address holds no blank, every error does.
-fn sentinel_ready() -> String {
-    let ask =
-        format!("redis-cli -h 127.0.0.1 -p {SENTINEL_PORT} SENTINEL get-master-addr-by-name {MASTER_NAME}");
+fn sentinel_ready(name: &str) -> String {
+    let ask = format!("redis-cli -h 127.0.0.1 -p {SENTINEL_PORT} SENTINEL get-master-addr-by-name {name}");
     format!("case $({ask} 2>&1) in ''|127.0.0.1*|*' '*) exit 1 ;; esac")
 }
 

@@ -83,7 +83,7 @@ fn config_copy(valid: &Valid) -> Container {
 
 fn server(valid: &Valid) -> Container {
     let own = &valid.sentinel.pod;
-    let probes = probes::sentinel(own);
+    let probes = probes::sentinel(valid);
     Container {
         name: "sentinel".to_owned(),
         image: own.image.clone(),

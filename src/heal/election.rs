@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::Memory;
 use super::master::{Decision, WAITING_FOR_PODS, wait};
-use super::sentinels::{is_loopback, monitored};
+use super::sentinels::{self, is_nobody};
+use super::succession;
 use crate::api::{Storage, Valid};
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts, Silence};
 use crate::redis::Address;
@@ -21,6 +22,13 @@ const VOTES: Duration = Duration::from_secs(20);
 /// How long a failover of the Sentinels is respected that concerns none of our servers. Sentinel never ends a failover
 /// whose new master died before it was over, as when all pods are deleted at once.
 pub(super) const STUCK: Duration = Duration::from_secs(15);
+
+/// A promotion by the Sentinels may fall between the questions of one look; it does not in two.
+pub(super) const SEEN_TWICE: Duration = Duration::from_millis(500);
+
+/// How long servers that do not answer are waited for because they may hold newer data. After that, one that is there
+/// is better than none: a node may be lost for good. Longer than a node takes to boot.
+const LOST: Duration = Duration::from_secs(180);
 
 /// A server that can be asked.
 pub(super) type Answering<'a> = (&'a RedisNode, &'a ServerFacts);
@@ -37,24 +45,48 @@ pub(super) fn decide<'a>(
         let message = format!("the master {} is stopping; waiting until it is gone", leaving.pod.name);
         return wait("WaitingForStop", message);
     }
+    if let Some(decision) =
+        named.and_then(|named| succession::decide(valid, observed, memory, named, answering, now))
+    {
+        return decision;
+    }
     let masterless = memory.masterless_for(now);
     let first_start = memory.last_master.is_none() && named.is_none();
     if first_start && matches!(valid.redis.storage, Storage::EmptyDir(_)) {
-        return first_of_empty(valid, observed, answering, masterless);
+        return first_of_empty(valid, observed, answering, masterless, now);
     }
+    let missing = missing(valid, observed, answering);
     let helpless = named.is_some_and(|named| sentinels_are_helpless(valid, observed, named, answering));
-    if named.is_some() && !helpless && masterless < sentinels_first(valid) {
-        return wait("WaitingForSentinels", "no server is master; the Sentinels are expected to elect one");
-    }
-    if let Some(missing) = missing(valid, observed, answering) {
-        return wait(WAITING_FOR_PODS, format!("no master, and {missing} may hold newer data"));
-    }
-    let failing_over =
-        observed.sentinels.iter().filter_map(monitored).any(|m| m.flags.contains("failover_in_progress"));
-    if failing_over && !(helpless && masterless >= STUCK) {
+    if sentinels::failing_over(observed) && !(helpless && masterless >= STUCK) {
         return wait("WaitingForSentinels", "no server is master; a failover of the Sentinels runs");
     }
-    choose(valid, answering, memory)
+    if let Some(missing) = missing {
+        if named.is_some() && !helpless && masterless < sentinels_first(valid) {
+            return wait(
+                "WaitingForSentinels",
+                "no server is master; the Sentinels are expected to elect one",
+            );
+        }
+        if named.is_some_and(|named| sees_it_well(observed, named)) {
+            let message = format!("the Sentinels see their master well, but {missing} cannot be asked");
+            return wait("MasterUnreachable", message);
+        }
+        let loading = answering.iter().any(|(_, facts)| facts.loading);
+        if masterless < LOST || loading || !answering.iter().any(|(_, facts)| has_past(facts)) {
+            return wait(WAITING_FOR_PODS, format!("no master, and {missing} may hold newer data"));
+        }
+    }
+    if named.is_some() && masterless < SEEN_TWICE {
+        return wait("WaitingForSentinels", "no server is master; looking once more");
+    }
+    choose(valid, observed, answering, memory, named, now)
+}
+
+/// Whether a Sentinel reaches the master that it names: then it serves, wherever the fault is.
+fn sees_it_well(observed: &Observed, named: &Address) -> bool {
+    let down = |flag: &String| ["s_down", "o_down", "disconnected"].contains(&flag.as_str());
+    let mut seen = observed.sentinels.iter().filter_map(sentinels::monitored);
+    seen.any(|seen| seen.address() == *named && !seen.flags.iter().any(down))
 }
 
 /// Whether the Sentinels can elect nobody: the master that they know is gone for good, and no server follows it, as when
@@ -66,7 +98,8 @@ fn sentinels_are_helpless(
     answering: &[Answering<'_>],
 ) -> bool {
     let gone = !observed.redis.iter().any(|node| super::address_of(valid, node) == *named);
-    let fresh = |facts: &ServerFacts| matches!(&facts.role, Role::Replica { source, .. } if is_loopback(&source.host));
+    let fresh =
+        |facts: &ServerFacts| matches!(&facts.role, Role::Replica { source, .. } if is_nobody(&source.host));
     gone && answering.iter().all(|(_, facts)| fresh(facts))
 }
 
@@ -104,15 +137,16 @@ fn first_of_empty<'a>(
     observed: &'a Observed,
     answering: &[Answering<'a>],
     masterless: Duration,
+    now: Timestamp,
 ) -> Decision<'a> {
     let patient = masterless < STRAGGLERS;
     let failed = |node: &&RedisNode| matches!(node.server, Err(Silence::Failed(_))) && !node.pod.terminating;
     if let Some(node) = observed.redis.iter().find(failed).filter(|_| patient) {
         return wait(WAITING_FOR_PODS, format!("{} runs but does not answer yet", node.pod.name));
     }
-    if let Some((node, _)) = answering.iter().find(|(_, facts)| holds_data(facts)) {
+    if let Some((node, _)) = answering.iter().find(|(_, facts)| has_past(facts)) {
         return match missing(valid, observed, answering) {
-            None => choose(valid, answering, &Memory::default()),
+            None => choose(valid, observed, answering, &Memory::default(), None, now),
             Some(missing) => {
                 wait(WAITING_FOR_PODS, format!("{} holds data; waiting for {missing}", node.pod.name))
             }
@@ -133,9 +167,16 @@ fn first_of_empty<'a>(
     }
 }
 
-/// Every server is known and none is master: the best history wins, and within it the most advanced server. Never by
-/// age, and never one that the spec no longer wants.
-fn choose<'a>(valid: &Valid, answering: &[Answering<'a>], memory: &Memory) -> Decision<'a> {
+/// None is master: the best history wins, and within it the newest part and the most advanced server. Never by age, and
+/// never one that the spec no longer wants.
+fn choose<'a>(
+    valid: &Valid,
+    observed: &'a Observed,
+    answering: &[Answering<'a>],
+    memory: &Memory,
+    named: Option<&Address>,
+    now: Timestamp,
+) -> Decision<'a> {
     let was_master = |node: &RedisNode| memory.last_master.as_deref() == Some(&node.pod.name);
     let history = |facts: &ServerFacts| {
         let members = || answering.iter().filter(|(_, other)| related(facts, other));
@@ -143,10 +184,9 @@ fn choose<'a>(valid: &Valid, answering: &[Answering<'a>], memory: &Memory) -> De
         let of_master = members().any(|(node, other)| was_master(node) && has_past(other));
         (with_past > 0, of_master, with_past)
     };
-    let wanted =
-        |node: &RedisNode| node.pod.ordinal.is_some_and(|o| i64::from(o) < i64::from(valid.redis.replicas));
-    let best = answering.iter().filter(|(node, _)| wanted(node)).min_by_key(|(node, facts)| {
-        let rank = (history(facts), facts.offset, was_master(node), facts.keys);
+    let candidates = answering.iter().filter(|(node, facts)| is_wanted(valid, node) && !facts.loading);
+    let best = candidates.min_by_key(|(node, facts)| {
+        let rank = (history(facts), !outdated(facts, answering), facts.offset, was_master(node), facts.keys);
         (Reverse(rank), node.pod.ordinal)
     });
     let Some((node, facts)) = best else {
@@ -154,11 +194,33 @@ fn choose<'a>(valid: &Valid, answering: &[Answering<'a>], memory: &Memory) -> De
     };
     let why = if history(facts).0 {
         let (offset, keys) = (facts.offset, facts.keys);
-        format!("every server is known and it has the most of the data (offset {offset}, {keys} keys)")
+        format!("of the servers that answer it has the most of the data (offset {offset}, {keys} keys)")
     } else {
         "every server is known and none holds data".to_owned()
     };
-    Decision::Promote { pod: node.pod.name.clone(), why }
+    let other = named.filter(|named| **named != super::address_of(valid, node));
+    match other.map(|from| succession::hand_over(valid, observed, memory, from, node, why.clone(), now)) {
+        Some(told @ (Decision::HandOver(_) | Decision::Failover { .. })) => told,
+        // All are known and none is master, so waiting longer can only bring a worse choice by the Sentinels.
+        Some(unfit) if memory.masterless_for(now) < succession::UNFIT => unfit,
+        _ => Decision::Promote { pod: node.pod.name.clone(), why },
+    }
+}
+
+/// Whether the spec wants this server.
+pub(super) fn is_wanted(valid: &Valid, node: &RedisNode) -> bool {
+    node.pod.ordinal.is_some_and(|ordinal| i64::from(ordinal) < i64::from(valid.redis.replicas))
+}
+
+/// Whether a newer history began where this one ended: somebody was promoted since. What this server wrote after that
+/// was never the master's, however far its offset went.
+pub(super) fn outdated(facts: &ServerFacts, answering: &[Answering<'_>]) -> bool {
+    answering.iter().any(|(_, other)| {
+        !facts.replication_id.is_empty()
+            && other.second_replication_id == facts.replication_id
+            && other.replication_id != facts.replication_id
+            && facts.second_replication_id != other.replication_id
+    })
 }
 
 /// Whether two servers have the same history, at least up to the last promotion.

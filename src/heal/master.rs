@@ -1,18 +1,20 @@
 //! Who is the master, or who should become it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::Memory;
 use super::election::{self, Answering};
-use super::sentinels::{is_loopback, monitored};
+use super::handover::{Handover, most_named};
+use super::sentinels::monitored;
+use super::{Memory, Trouble, rivals};
 use crate::api::Valid;
 use crate::observe::facts::{Observed, RedisNode, Role};
 use crate::redis::Address;
 
 /// Reason while servers of a first start are not there yet.
 pub(super) const WAITING_FOR_PODS: &str = "WaitingForServers";
+
 /// What is to be done about the master.
 #[derive(Debug, PartialEq)]
 pub(super) enum Decision<'a> {
@@ -25,17 +27,40 @@ pub(super) enum Decision<'a> {
         /// Why this one.
         why: String,
     },
+    /// This one is master, but an old one: the Sentinels name another, and others are ahead of it.
+    StepDown(&'a RedisNode),
+    /// The Sentinels are told of a new one.
+    HandOver(Box<Handover>),
+    /// The Sentinels choose, at once.
+    Failover {
+        /// The Sentinel that begins.
+        pod: String,
+        /// Why now.
+        why: String,
+    },
     /// Nothing can be decided yet.
     Wait {
         /// Fixed name of the state.
         reason: &'static str,
         /// For the person on call.
         message: String,
+        /// What is acted upon when it lasts.
+        troubles: BTreeSet<Trouble>,
     },
 }
 
+impl Decision<'_> {
+    /// The same for the sake of a trouble that may pass.
+    pub(super) fn because(mut self, trouble: Trouble) -> Self {
+        if let Self::Wait { troubles, .. } = &mut self {
+            troubles.insert(trouble);
+        }
+        self
+    }
+}
+
 pub(super) fn wait<'a>(reason: &'static str, message: impl Into<String>) -> Decision<'a> {
-    Decision::Wait { reason, message: message.into() }
+    Decision::Wait { reason, message: message.into(), troubles: BTreeSet::new() }
 }
 
 pub(super) fn decide<'a>(
@@ -50,49 +75,20 @@ pub(super) fn decide<'a>(
         .filter(|node| !node.pod.terminating)
         .filter_map(|node| node.server.as_ref().ok().map(|facts| (node, facts)))
         .collect();
-    let serving: Vec<_> = answering.iter().filter(|(_, f)| matches!(f.role, Role::Master { .. })).collect();
+    let serving: Vec<_> =
+        answering.iter().filter(|(_, f)| matches!(f.role, Role::Master { .. })).copied().collect();
     let named = majority(valid, observed);
     match serving[..] {
         [] => election::decide(valid, observed, memory, named.as_ref(), &answering, now),
-        [(node, _)] => one_master(valid, observed, node, named),
-        _ => {
-            let pods: Vec<_> = serving.iter().map(|(node, _)| node.pod.name.as_str()).collect();
-            wait(
-                "SeveralMasters",
-                format!("{} are masters; waiting for the Sentinels to demote all but one", pods.join(", ")),
-            )
-        }
-    }
-}
-
-/// One server says that it is master. It is, unless the Sentinels name another server of ours.
-fn one_master<'a>(
-    valid: &Valid,
-    observed: &'a Observed,
-    node: &'a RedisNode,
-    named: Option<Address>,
-) -> Decision<'a> {
-    let address = super::address_of(valid, node);
-    let other = named
-        .filter(|named| *named != address)
-        .and_then(|named| observed.redis.iter().find(|n| super::address_of(valid, n) == named));
-    match other {
-        Some(other) => wait(
-            "SentinelsNameAnother",
-            format!(
-                "{} is master, but most Sentinels name {}; waiting for their failover to end",
-                node.pod.name, other.pod.name
-            ),
-        ),
-        None => Decision::Stable(node),
+        [one] => rivals::one_master(valid, observed, memory, one, named, &answering, now),
+        _ => rivals::several(valid, observed, memory, &serving, named, now),
     }
 }
 
 /// The address that most of the wanted Sentinels monitor, if it is a real one.
-fn majority(valid: &Valid, observed: &Observed) -> Option<Address> {
-    let mut votes: BTreeMap<Address, i32> = BTreeMap::new();
-    for monitored in observed.sentinels.iter().filter_map(monitored).filter(|m| !is_loopback(&m.host)) {
-        *votes.entry(Address { host: monitored.host.clone(), port: monitored.port }).or_default() += 1;
-    }
-    votes.into_iter().find(|(_, count)| *count > valid.sentinel.replicas / 2).map(|(address, _)| address)
+pub(super) fn majority(valid: &Valid, observed: &Observed) -> Option<Address> {
+    let named = most_named(observed.sentinels.iter().filter_map(monitored));
+    named
+        .filter(|(_, count)| *count >= super::majority_of(valid.sentinel.replicas))
+        .map(|(address, _)| address)
 }

@@ -32,6 +32,21 @@ pub enum Outcome {
     Refused(String),
 }
 
+/// Something that is acted upon only when it lasts: one look alone may show a moment that passes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// A server says that it is master beside another one, or beside one that the Sentinels name.
+    Rivals,
+    /// A Sentinel knows a replica or a peer that is dead and no pod of ours, in a world that is otherwise healthy.
+    Ghosts,
+    /// A Sentinel knows, or our master serves, a living server that is no pod of ours.
+    Strangers,
+    /// A Sentinel monitors a server that is no pod of ours.
+    WrongMaster,
+    /// A Sentinel monitors a server of ours that is not the master.
+    Astray,
+}
+
 /// Left behind by earlier looks. Lost when the operator restarts, which costs a repetition and nothing else.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
@@ -41,10 +56,8 @@ pub struct Memory {
     pub masterless_since: Option<Timestamp>,
     /// Since when the present master has been there.
     pub stable_since: Option<Timestamp>,
-    /// Since when a Sentinel has remembered servers that are gone, in a world that is otherwise healthy.
-    pub ghosts_since: Option<Timestamp>,
-    /// Since when a Sentinel has named a server that is not ours.
-    pub strangers_since: Option<Timestamp>,
+    /// Since when each trouble has lasted without a break.
+    pub troubles: BTreeMap<Trouble, Timestamp>,
     /// Settings that were sent.
     pub settings: BTreeMap<SettingKey, Outcome>,
 }
@@ -52,8 +65,8 @@ pub struct Memory {
 impl Memory {
     /// Takes up what a look at `now` showed.
     pub fn update(&mut self, plan: &Plan, now: Timestamp) {
-        self.ghosts_since = plan.ghosts.then(|| self.ghosts_since.unwrap_or(now));
-        self.strangers_since = plan.strangers.then(|| self.strangers_since.unwrap_or(now));
+        let since = |trouble| (trouble, self.troubles.get(&trouble).copied().unwrap_or(now));
+        self.troubles = plan.troubles.iter().copied().map(since).collect();
         let Some(master) = &plan.master else {
             self.stable_since = None;
             self.masterless_since.get_or_insert(now);
@@ -78,16 +91,10 @@ impl Memory {
         since(self.masterless_since, now)
     }
 
-    /// How long a Sentinel has remembered servers that are gone.
+    /// How long a trouble has lasted.
     #[must_use]
-    pub fn ghosts_for(&self, now: Timestamp) -> Duration {
-        since(self.ghosts_since, now)
-    }
-
-    /// How long a Sentinel has named a server that is not ours.
-    #[must_use]
-    pub fn strangers_for(&self, now: Timestamp) -> Duration {
-        since(self.strangers_since, now)
+    pub fn suffered(&self, trouble: Trouble, now: Timestamp) -> Duration {
+        since(self.troubles.get(&trouble).copied(), now)
     }
 
     /// The spec without the settings that a running server refused: one of them in its file would keep a server from
@@ -129,6 +136,9 @@ impl Action {
             | Self::Authenticate { pod }
             | Self::Reset { pod }
             | Self::Follow { pod, .. }
+            | Self::Demote { pod, .. }
+            | Self::Expel { pod, .. }
+            | Self::Failover { pod, .. }
             | Self::Label { pod, .. }
             | Self::Monitor { pod, .. } => pod,
             Self::SetRedis(key) | Self::SetSentinel(key) => &key.pod,

@@ -3,14 +3,19 @@
 //! What it cannot heal it does not guess at: the state becomes a [`Finding`], and so a condition and an event.
 
 mod election;
+mod handover;
 mod master;
 mod memory;
 mod replicas;
+mod rivals;
 mod sentinels;
 mod settings;
+mod strangers;
+mod succession;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,8 +24,11 @@ use crate::api::Valid;
 use crate::observe::facts::{Observed, RedisNode};
 use crate::redis::Address;
 
-pub use memory::{Memory, Outcome, SettingKey};
+pub use handover::{Announcement, Closed, Handover, Step};
+pub use memory::{Memory, Outcome, SettingKey, Trouble};
 
+/// When to look again where the next look shows what was done.
+const AT_ONCE: Duration = Duration::from_millis(20);
 /// When to look again while something is on its way.
 const SOON: Duration = Duration::from_millis(250);
 /// When to look again while only Kubernetes can move: pod events wake the reconcile sooner.
@@ -31,6 +39,9 @@ const SETTLING: Duration = Duration::from_secs(20);
 const UNHEALTHY: Duration = Duration::from_secs(2);
 /// When to look again in a healthy world.
 const STEADY: Duration = Duration::from_secs(10);
+
+/// The address that servers and Sentinels start with, which means nobody yet.
+const NOBODY: &str = "127.0.0.1";
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +59,27 @@ pub enum Action {
         pod: String,
         /// The master.
         master: Address,
+    },
+    /// Make a second master a replica of the first, and cut off its clients: they find the right one anew.
+    Demote {
+        /// Its pod.
+        pod: String,
+        /// The master.
+        master: Address,
+    },
+    /// Cut off replicas that are no pods of ours.
+    Expel {
+        /// The pod of the server that they follow.
+        pod: String,
+        /// Their host.
+        host: String,
+    },
+    /// Have a Sentinel fail over now, instead of after its timeout.
+    Failover {
+        /// The Sentinel's pod.
+        pod: String,
+        /// Why it must.
+        why: String,
     },
     /// Set the role label of a pod.
     Label {
@@ -106,6 +138,11 @@ impl Finding {
         Self { ok: true, reason, message: message.into() }
     }
 
+    /// This one, where it is bad or there is no other that is.
+    fn unless(self, other: Option<Self>) -> Self {
+        if self.ok { other.unwrap_or(self) } else { self }
+    }
+
     fn bad(reason: &'static str, message: impl Into<String>) -> Self {
         Self { ok: false, reason, message: message.into() }
     }
@@ -123,7 +160,10 @@ pub struct Master {
 /// What to do, what was found, and when to look again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// To do, in this order.
+    /// The replacement of the master, before all else.
+    pub handover: Option<Handover>,
+    /// To do after that, in this order, each whether or not the one before it worked. Where the handover fails, none of
+    /// them is done.
     pub actions: Vec<Action>,
     /// The master that is and stays, if there is one.
     pub master: Option<Master>,
@@ -133,10 +173,8 @@ pub struct Plan {
     pub in_sync: Finding,
     /// Whether the Sentinels agree on it.
     pub quorum: Finding,
-    /// Whether a Sentinel remembers servers that are gone, in a world that is otherwise healthy.
-    pub ghosts: bool,
-    /// Whether a Sentinel names a server that is not ours.
-    pub strangers: bool,
+    /// What is acted upon only when it lasts.
+    pub troubles: BTreeSet<Trouble>,
     /// Whether every server has the settings of customConfig.
     pub config: Finding,
     /// When to look again.
@@ -144,28 +182,63 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// There is nothing to do.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.handover.is_none() && self.actions.is_empty()
+    }
+
     /// Everything is as it should be.
     #[must_use]
     pub fn healthy(&self) -> bool {
-        self.actions.is_empty()
-            && [&self.available, &self.in_sync, &self.quorum, &self.config].iter().all(|f| f.ok)
+        self.idle() && [&self.available, &self.in_sync, &self.quorum, &self.config].iter().all(|f| f.ok)
     }
 }
 
 /// Decides what to do now. `memory` is what earlier looks left behind; see [`Memory::update`].
 #[must_use]
 pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp) -> Plan {
+    use master::Decision;
     match master::decide(valid, observed, memory, now) {
-        master::Decision::Stable(node) => with_master(valid, observed, memory, node, now),
-        master::Decision::Promote { pod, why } => Plan {
+        Decision::Stable(node) => with_master(valid, observed, memory, node, now),
+        Decision::Promote { pod, why } => Plan {
             available: Finding::bad("Electing", format!("promoting {pod}: {why}")),
             actions: vec![Action::Promote { pod, why }],
             ..without_master(SOON)
         },
-        master::Decision::Wait { reason, message } => {
-            let look_again = if reason == master::WAITING_FOR_PODS { WHILE_PODS_START } else { SOON * 2 };
-            Plan { available: Finding::bad(reason, message), ..without_master(look_again) }
+        Decision::StepDown(node) => {
+            let pod = node.pod.name.clone();
+            let message = format!("{pod} was left behind as master: others have more than it has");
+            let nobody = Address { host: NOBODY.to_owned(), port: valid.redis.port };
+            Plan {
+                available: Finding::bad("OldMaster", message),
+                actions: vec![Action::Demote { pod, master: nobody }],
+                ..without_master(SOON)
+            }
         }
+        Decision::HandOver(handover) => hand_over(valid, observed, *handover),
+        Decision::Failover { pod, why } => Plan {
+            available: Finding::bad("SentinelsFailOver", format!("{pod} is told to fail over: {why}")),
+            actions: vec![Action::Failover { pod, why }],
+            ..without_master(SOON)
+        },
+        Decision::Wait { reason, message, troubles } => {
+            let look_again = if reason == master::WAITING_FOR_PODS { WHILE_PODS_START } else { SOON * 2 };
+            Plan { available: Finding::bad(reason, message), troubles, ..without_master(look_again) }
+        }
+    }
+}
+
+/// The handover with all that is to follow it: the labels, the old master's first, and the other servers' new source.
+fn hand_over(valid: &Valid, observed: &Observed, handover: Handover) -> Plan {
+    let mut actions = replicas::labels(observed, &handover.to);
+    actions.extend(replicas::followers(valid, observed, &handover.to));
+    let (to, why) = (&handover.to, &handover.why);
+    Plan {
+        available: Finding::bad("HandingOver", format!("{} at {} becomes master: {why}", to.pod, to.address)),
+        handover: Some(handover),
+        actions,
+        ..without_master(AT_ONCE)
     }
 }
 
@@ -173,13 +246,13 @@ fn without_master(look_again: Duration) -> Plan {
     let unknown =
         |what: &str| Finding::bad("NoMaster", format!("{what} cannot be judged while there is no master"));
     Plan {
+        handover: None,
         actions: Vec::new(),
         master: None,
         available: unknown("availability"),
         in_sync: unknown("replication"),
         quorum: unknown("the Sentinels' agreement"),
-        ghosts: false,
-        strangers: false,
+        troubles: BTreeSet::new(),
         config: unknown("the configuration"),
         look_again,
     }
@@ -197,9 +270,11 @@ fn with_master(
     let mut actions = replicas::labels(observed, &master);
     let (follow, in_sync) = replicas::plan(valid, observed, node, &master);
     actions.extend(follow);
-    let sentinels = sentinels::plan(valid, observed, memory, &master, in_sync.ok, now);
+    let sentinels = sentinels::plan(valid, observed, memory, &master, now);
     actions.extend(sentinels.actions);
-    let quorum = sentinels.finding;
+    let strangers = strangers::plan(valid, observed, memory, node, in_sync.ok && sentinels.agree, now);
+    actions.extend(strangers.actions);
+    let quorum = sentinels.finding.unless(strangers.finding);
     let (set, config) = settings::plan(valid, observed, memory);
     actions.extend(set);
     let look_again = match actions.is_empty() {
@@ -211,16 +286,21 @@ fn with_master(
     };
     let message = format!("{} at {} is the master", master.pod, master.address);
     Plan {
+        handover: None,
         actions,
         master: Some(master),
         available: Finding::good("MasterFound", message),
         in_sync,
         quorum,
-        ghosts: sentinels.ghosts,
-        strangers: sentinels.strangers,
+        troubles: sentinels.troubles.into_iter().chain(strangers.troubles).collect(),
         config,
         look_again,
     }
+}
+
+/// More than half.
+fn majority_of(wanted: i32) -> usize {
+    usize::try_from(wanted).unwrap_or_default() / 2 + 1
 }
 
 /// Where clients and peers reach a redis server.

@@ -35,6 +35,10 @@ pub(super) fn plan(
                 actions.push(Action::Follow { pod: node.pod.name.clone(), master: place.address.clone() });
                 behind.push(format!("{} is told to follow the master", node.pod.name));
             }
+            Verdict::Demote => {
+                actions.push(Action::Demote { pod: node.pod.name.clone(), master: place.address.clone() });
+                behind.push(format!("{} is master too and is demoted", node.pod.name));
+            }
             Verdict::Behind(why) => behind.push(format!("{} {why}", node.pod.name)),
         }
     }
@@ -48,9 +52,32 @@ pub(super) fn plan(
     (actions, finding)
 }
 
+/// Every other server that answers, told to follow the master to be. What it holds is no more than what that one has:
+/// the dead master's replicas and, if it came back, the dead master itself.
+pub(super) fn followers(valid: &Valid, observed: &Observed, place: &Master) -> Vec<Action> {
+    let others = observed.redis.iter().filter(|node| node.pod.name != place.pod && !node.pod.terminating);
+    let Some(master) = observed.redis.iter().find(|node| super::address_of(valid, node) == place.address)
+    else {
+        return Vec::new();
+    };
+    let judged = others.map(|node| (node, judge(node, master, place)));
+    judged
+        .filter_map(|(node, verdict)| match verdict {
+            Verdict::Follow => {
+                Some(Action::Follow { pod: node.pod.name.clone(), master: place.address.clone() })
+            }
+            Verdict::Demote => {
+                Some(Action::Demote { pod: node.pod.name.clone(), master: place.address.clone() })
+            }
+            Verdict::InSync | Verdict::Behind(_) => None,
+        })
+        .collect()
+}
+
 enum Verdict {
     InSync,
     Follow,
+    Demote,
     Behind(String),
 }
 
@@ -69,11 +96,11 @@ fn judge(node: &RedisNode, master: &RedisNode, place: &Master) -> Verdict {
             }
         }
         Role::Replica { .. } if !empty_over_data(master, facts) => Verdict::Follow,
-        Role::Replica { .. } => Verdict::Behind(format!(
+        Role::Master { .. } if !empty_over_data(master, facts) => Verdict::Demote,
+        _ => Verdict::Behind(format!(
             "holds {} keys but the master {} is empty: it is left alone so that nothing is lost",
             facts.keys, place.pod
         )),
-        Role::Master { .. } => Verdict::Behind("says that it is master too".to_owned()),
     }
 }
 

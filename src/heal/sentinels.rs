@@ -1,25 +1,26 @@
-//! The Sentinels monitor the master, know one another, and have the right quorum.
+//! What Sentinels are told of the master and of one another.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::election::STUCK;
-use super::{Action, Finding, Master, Memory, SettingKey};
-use crate::api::{MASTER_NAME, SENTINEL_PORT, Valid};
+use super::handover::{greeting, voice};
+use super::{Action, Finding, Master, Memory, SettingKey, Trouble};
+use crate::api::Valid;
 use crate::observe::facts::{Monitored, Observed, Role, SentinelFacts, SentinelNode};
 
 /// A Sentinel asks a master for its replicas when it begins to monitor it, and then every 10 s only. So it is told of
 /// a new master when the replicas are there, but after this time at the latest.
 const WAIT_FOR_REPLICAS: Duration = Duration::from_secs(5);
 
-/// Sentinels never forget a replica or a peer by themselves, and votes of the dead make a majority impossible. They are
-/// made to forget when the dead stay that long in a world that is otherwise healthy, one Sentinel at a time: the next
-/// one only when this one has found the others again.
-const GHOSTS_STAY: Duration = Duration::from_secs(10);
+/// How long a Sentinel may monitor an address that is no server of ours before it is told better: seen more than once.
+const WRONG_MASTER_STAYS: Duration = Duration::from_secs(1);
 
-/// How long a Sentinel may name an address that is no server of ours before it is told better: seen more than once.
-const STRANGERS_STAY: Duration = Duration::from_secs(1);
+/// How long a Sentinel may monitor another of our servers. Its peers tell it within two seconds, unless its epoch is the
+/// same as theirs.
+const ASTRAY_STAYS: Duration = Duration::from_secs(10);
 
 /// What a Sentinel monitors, if it answers and monitors anything.
 pub(super) fn monitored(node: &SentinelNode) -> Option<&Monitored> {
@@ -27,16 +28,30 @@ pub(super) fn monitored(node: &SentinelNode) -> Option<&Monitored> {
 }
 
 /// The address that stands in a fresh sentinel.conf and redis.conf, and means "nobody yet".
-pub(super) fn is_loopback(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+pub(super) fn is_nobody(host: &str) -> bool {
+    host == super::NOBODY
+}
+
+/// Whether no Sentinel sees the master down or is failing over.
+pub(super) fn calm(observed: &Observed) -> bool {
+    let mut seen = observed.sentinels.iter().filter_map(monitored).filter(|seen| !is_nobody(&seen.host));
+    !seen.any(|seen| {
+        ["s_down", "o_down", "failover_in_progress"].iter().any(|flag| seen.flags.contains(*flag))
+    })
+}
+
+/// Whether a Sentinel is failing over.
+pub(super) fn failing_over(observed: &Observed) -> bool {
+    observed.sentinels.iter().filter_map(monitored).any(|seen| seen.flags.contains("failover_in_progress"))
 }
 
 /// What is to be done about the Sentinels.
 pub(super) struct Sentinels {
     pub(super) actions: Vec<Action>,
     pub(super) finding: Finding,
-    pub(super) ghosts: bool,
-    pub(super) strangers: bool,
+    pub(super) troubles: BTreeSet<Trouble>,
+    /// All that the spec wants agree on the master, and know one another and the replicas.
+    pub(super) agree: bool,
 }
 
 pub(super) fn plan(
@@ -44,68 +59,60 @@ pub(super) fn plan(
     observed: &Observed,
     memory: &Memory,
     master: &Master,
-    in_sync: bool,
     now: Timestamp,
 ) -> Sentinels {
     let may_point =
         replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
     let mut actions = Vec::new();
-    let mut astray = Vec::new();
-    let (mut haunted, mut strangers) = (Vec::new(), Vec::new());
+    let mut wrong = Vec::new();
+    let mut told_better: Vec<(Trouble, &str)> = Vec::new();
     let mut agreeing = 0;
     for node in observed.sentinels.iter().filter(|node| !node.pod.terminating) {
         let pod = &node.pod.name;
         match judge(valid, observed, node, master) {
             Verdict::Agrees => agreeing += 1,
-            Verdict::Haunted(why) => {
-                haunted.push(pod);
-                astray.push(format!("{pod} {why}"));
-            }
             Verdict::Point { replace } if may_point => {
-                let (master, quorum) = (master.address.clone(), valid.sentinel.quorum());
-                actions.push(Action::Monitor { pod: pod.clone(), master, quorum, replace });
-                astray.push(format!("{pod} is told of the master"));
+                actions.push(point(valid, pod, master, replace));
+                wrong.push(format!("{pod} is told of the master"));
             }
-            Verdict::Point { .. } => astray.push(format!("{pod} is told once the replicas are connected")),
+            Verdict::Point { .. } => wrong.push(format!("{pod} is told once the replicas are connected")),
             Verdict::Set(key) => {
-                astray.push(format!("{pod} is told the quorum"));
+                wrong.push(format!("{pod} is told the quorum"));
                 actions.push(Action::SetSentinel(key));
             }
-            Verdict::Stranger(why) => {
-                strangers.push(pod);
-                astray.push(format!("{pod} {why}"));
+            Verdict::Misled(trouble, why) => {
+                told_better.push((trouble, pod));
+                wrong.push(format!("{pod} {why}"));
             }
             Verdict::Shut(why) => {
                 actions.push(Action::Authenticate { pod: pod.clone() });
-                astray.push(format!("{pod} {why}"));
+                wrong.push(format!("{pod} {why}"));
             }
             Verdict::Lonely(why) => {
-                if memory.stable_for(now) < super::SETTLING {
-                    actions.extend(introductions(observed, node, master));
-                }
-                astray.push(format!("{pod} {why}"));
+                actions.extend(introductions(valid, observed, node, master));
+                wrong.push(format!("{pod} {why}"));
             }
-            Verdict::Astray(why) => astray.push(format!("{pod} {why}")),
+            Verdict::Astray(why) => wrong.push(format!("{pod} {why}")),
         }
     }
-    let others_agree =
-        i32::try_from(haunted.len()).is_ok_and(|count| agreeing + count == valid.sentinel.replicas);
-    let leaving = observed.redis.iter().map(|n| &n.pod).chain(observed.sentinels.iter().map(|n| &n.pod));
-    let ghosts =
-        !haunted.is_empty() && others_agree && in_sync && !leaving.into_iter().any(|pod| pod.terminating);
-    if ghosts && memory.ghosts_for(now) >= GHOSTS_STAY {
-        actions.extend(haunted.first().map(|pod| Action::Reset { pod: (*pod).clone() }));
-    }
-    let failing_over =
-        observed.sentinels.iter().filter_map(monitored).any(|m| m.flags.contains("failover_in_progress"));
-    let patience = if failing_over { STUCK } else { STRANGERS_STAY };
-    let astray_long = memory.strangers_for(now) >= patience;
-    if let Some(pod) = strangers.first().filter(|_| astray_long) {
-        let (master, quorum) = (master.address.clone(), valid.sentinel.quorum());
-        actions.push(Action::Monitor { pod: (*pod).clone(), master, quorum, replace: true });
-    }
-    let strangers = !strangers.is_empty();
-    Sentinels { actions, finding: finding(valid, agreeing, &astray), ghosts, strangers }
+    let first = told_better
+        .iter()
+        .find(|(trouble, _)| memory.suffered(*trouble, now) >= patience(*trouble, observed));
+    actions.extend(first.map(|(_, pod)| point(valid, pod, master, true)));
+    let troubles = told_better.iter().map(|(trouble, _)| *trouble).collect();
+    let agree = agreeing >= valid.sentinel.replicas && wrong.is_empty();
+    Sentinels { actions, finding: finding(valid, agreeing, &wrong), troubles, agree }
+}
+
+fn point(valid: &Valid, pod: &str, master: &Master, replace: bool) -> Action {
+    let (master, quorum) = (master.address.clone(), valid.sentinel.quorum());
+    Action::Monitor { pod: pod.to_owned(), master, quorum, replace }
+}
+
+/// One Sentinel at a time is told better, and none into a failover; but one that cannot end is no failover.
+fn patience(trouble: Trouble, observed: &Observed) -> Duration {
+    let usual = if trouble == Trouble::Astray { ASTRAY_STAYS } else { WRONG_MASTER_STAYS };
+    if failing_over(observed) { usual.max(STUCK) } else { usual }
 }
 
 fn finding(valid: &Valid, agreeing: i32, astray: &[String]) -> Finding {
@@ -126,9 +133,8 @@ enum Verdict {
     Agrees,
     Point { replace: bool },
     Set(SettingKey),
-    Haunted(String),
     Lonely(String),
-    Stranger(String),
+    Misled(Trouble, String),
     Shut(String),
     Astray(String),
 }
@@ -142,56 +148,81 @@ fn judge(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Maste
     let Some(seen) = &facts.monitored else {
         return Verdict::Point { replace: false };
     };
-    if seen.host != master.address.host || seen.port != master.address.port {
-        let ours = observed.redis.iter().any(|node| node.pod.ip.as_deref() == Some(&seen.host));
-        let (host, port) = (&seen.host, seen.port);
-        return if ours && port == valid.redis.port {
-            Verdict::Astray(format!("still names {host}:{port}; the other Sentinels tell it"))
-        } else if !is_loopback(host) {
-            Verdict::Stranger(format!("names {host}:{port}, which is no server of this RedisFailover"))
-        } else if seen.flags.contains("failover_in_progress") {
-            Verdict::Astray("fails over".to_owned())
-        } else {
-            Verdict::Point { replace: true }
-        };
+    if seen.address() != master.address {
+        return misled(valid, observed, seen);
+    }
+    if seen.flags.contains("failover_in_progress") {
+        return Verdict::Astray("is failing over".to_owned());
     }
     let cut_off = seen.flags.contains("disconnected") || seen.flags.contains("s_down");
-    if valid.auth_secret.is_some() && cut_off && seen.replicas == 0 {
+    if valid.auth_secret.is_some() && cut_off && facts.known_replicas.is_empty() {
         return Verdict::Shut("cannot log in to the master and is told the password again".to_owned());
     }
     if seen.quorum != valid.sentinel.quorum() {
         return Verdict::Set(quorum_setting(valid, node, facts));
     }
-    let peers = u32::try_from(valid.sentinel.replicas - 1).unwrap_or_default();
-    let replicas = u32::try_from(valid.redis.replicas - 1).unwrap_or_default();
-    if seen.peers == peers && seen.replicas == replicas {
-        return Verdict::Agrees;
-    }
-    let (known_peers, known_replicas) = (seen.peers, seen.replicas);
+    let (peers, replicas) =
+        (known_peers(observed, node, facts), known_replicas(valid, observed, master, facts));
+    let (all_peers, all_replicas) = (valid.sentinel.replicas - 1, valid.redis.replicas - 1);
     let why =
-        format!("knows {known_peers} of {peers} other Sentinels and {known_replicas} of {replicas} replicas");
-    let calm = seen.flags.len() == 1 && seen.flags.contains("master");
-    match (known_peers >= peers, known_replicas >= replicas) {
-        (true, true) if calm => Verdict::Haunted(why),
-        (false, _) if calm => Verdict::Lonely(why),
+        format!("knows {peers} of {all_peers} other Sentinels and {replicas} of {all_replicas} replicas");
+    let knows = |count: usize, all: i32| i32::try_from(count).is_ok_and(|count| count >= all);
+    match (knows(peers, all_peers), knows(replicas, all_replicas)) {
+        (true, true) => Verdict::Agrees,
+        (false, _) if calm(observed) => Verdict::Lonely(why),
         _ => Verdict::Astray(why),
     }
 }
 
-/// Greetings of the peers that monitor the same master. Sentinels greet each other every 2 s only, so a first start would
-/// wait that long for what is known already. The epoch is the one that the peer has: nothing but the acquaintance is new.
-fn introductions(observed: &Observed, lonely: &SentinelNode, master: &Master) -> Vec<Action> {
+/// A Sentinel that monitors something else under the master's name.
+fn misled(valid: &Valid, observed: &Observed, seen: &Monitored) -> Verdict {
+    let at = seen.address();
+    if is_nobody(&seen.host) {
+        if seen.flags.contains("failover_in_progress") {
+            return Verdict::Astray("fails over".to_owned());
+        }
+        return Verdict::Point { replace: true };
+    }
+    if observed.redis.iter().any(|node| super::address_of(valid, node) == at) {
+        return Verdict::Misled(Trouble::Astray, format!("still names {at}; the other Sentinels tell it"));
+    }
+    Verdict::Misled(Trouble::WrongMaster, format!("names {at}, which is no server of this RedisFailover"))
+}
+
+/// How many of our other Sentinels it knows, by address and, where they answer, by id.
+fn known_peers(observed: &Observed, node: &SentinelNode, facts: &SentinelFacts) -> usize {
+    let others =
+        observed.sentinels.iter().filter(|other| other.pod.name != node.pod.name && !other.pod.terminating);
+    others
+        .filter(|other| {
+            facts.known_peers.iter().any(|peer| {
+                let same_id = other.server.as_ref().map_or(true, |server| server.id == peer.id);
+                same_id && other.pod.ip.as_deref() == Some(&peer.address.host) && peer.address.port != 0
+            })
+        })
+        .count()
+}
+
+/// How many of our other servers it knows as replicas.
+fn known_replicas(valid: &Valid, observed: &Observed, master: &Master, facts: &SentinelFacts) -> usize {
+    let others = observed.redis.iter().filter(|node| node.pod.name != master.pod && !node.pod.terminating);
+    let known = |node: &&_| {
+        let address = super::address_of(valid, node);
+        facts.known_replicas.iter().any(|replica| replica.address == address)
+    };
+    others.filter(known).count()
+}
+
+/// Greetings of the peers that monitor the same master. Sentinels greet each other every 2 s only: at a first start, and
+/// after one was made to forget, that would be waited for although it is known already. The epoch is the one that the
+/// peer has: nothing but the acquaintance is new.
+fn introductions(valid: &Valid, observed: &Observed, lonely: &SentinelNode, master: &Master) -> Vec<Action> {
     let others =
         observed.sentinels.iter().filter(|peer| peer.pod.name != lonely.pod.name && !peer.pod.terminating);
     let hello = |peer: &SentinelNode| {
-        let (facts, ip) = (peer.server.as_ref().ok()?, peer.pod.ip.as_ref()?);
-        let seen = facts
-            .monitored
-            .as_ref()
-            .filter(|m| m.host == master.address.host && m.port == master.address.port)?;
-        let (epoch, id) = (seen.config_epoch, &facts.id);
-        let (host, port) = (&seen.host, seen.port);
-        Some(format!("{ip},{SENTINEL_PORT},{id},{epoch},{MASTER_NAME},{host},{port},{epoch}"))
+        let seen = monitored(peer).filter(|seen| seen.address() == master.address)?;
+        let epoch = seen.config_epoch;
+        Some(greeting(&voice(peer)?, epoch, &valid.sentinel.master_name, &master.address, epoch))
     };
     let introduce = |hello| Action::Introduce { pod: lonely.pod.name.clone(), hello };
     others.filter_map(hello).map(introduce).collect()

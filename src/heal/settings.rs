@@ -26,7 +26,7 @@ pub(super) fn plan(valid: &Valid, observed: &Observed, memory: &Memory) -> (Vec<
         else {
             continue;
         };
-        if super::sentinels::is_loopback(&monitored.host) {
+        if super::sentinels::is_nobody(&monitored.host) {
             continue; // It is told of the master first, and that forgets its settings.
         }
         let process = format!("{id} {}:{}", monitored.host, monitored.port);

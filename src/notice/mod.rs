@@ -15,9 +15,9 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use tokio::time::{Instant, timeout};
 
-use crate::act::Done;
+use crate::act::{Done, Failure};
 use crate::api::{FIELD_MANAGER, RedisFailoverStatus};
-use crate::heal::Action;
+use crate::heal::{Action, Handover};
 
 /// The same event is not published again within this time.
 const QUIET: Duration = Duration::from_secs(60);
@@ -57,6 +57,13 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
                 }
             }
             Action::Promote { .. } => notices.push(good("MasterPromoted", describe(action))),
+            Action::Demote { .. } => {
+                notices.push(bad("SecondMasterDemoted", describe(action)));
+            }
+            Action::Expel { .. } => {
+                notices.push(bad("StrangerExpelled", describe(action)));
+            }
+            Action::Failover { .. } => notices.push(good("FailoverStarted", describe(action))),
             Action::Follow { .. } => notices.push(good("ReplicaPointed", describe(action))),
             Action::Reset { .. } => notices.push(good("SentinelReset", describe(action))),
             Action::Authenticate { .. } => notices.push(good("SentinelAuthenticated", describe(action))),
@@ -69,6 +76,22 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
         .map(|(text, pods)| good("SettingApplied", format!("set `{text}` on {}", pods.join(", "))));
     notices.extend(set);
     notices
+}
+
+/// The event that tells of a handover.
+#[must_use]
+pub fn of_handover(handover: &Handover, result: &Result<(), Failure>) -> Notice {
+    let Handover { from, to, why, .. } = handover;
+    match result {
+        Ok(()) => {
+            good("MasterReplaced", format!("{} at {} replaced {from} as master: {why}", to.pod, to.address))
+        }
+        Err(failure) => Notice {
+            warning: true,
+            reason: failure.reason.to_owned(),
+            note: format!("{} did not become master in place of {from}: {}", to.pod, failure.text),
+        },
+    }
 }
 
 /// Events that tell of conditions that turned. A condition that begins as false is no news: the first start is.
@@ -117,9 +140,20 @@ fn good(reason: &str, note: String) -> Notice {
     Notice { warning: false, reason: reason.to_owned(), note }
 }
 
+fn bad(reason: &str, note: String) -> Notice {
+    Notice { warning: true, ..good(reason, note) }
+}
+
 fn describe(action: &Action) -> String {
     match action {
         Action::Promote { pod, why } => format!("promoted {pod} to master: {why}"),
+        Action::Demote { pod, master } => {
+            format!("demoted {pod}, a second master: it follows {master} and its clients were disconnected")
+        }
+        Action::Expel { pod, host } => {
+            format!("cut off replicas at {host} from {pod}: no pods of this RedisFailover")
+        }
+        Action::Failover { pod, why } => format!("had Sentinel {pod} fail over: {why}"),
         Action::Follow { pod, master } => format!("told {pod} to follow the master {master}"),
         Action::Label { pod, role } => format!("labelled {pod} as {role}"),
         Action::Monitor { pod, master, .. } => format!("told Sentinel {pod} to monitor the master {master}"),

@@ -203,6 +203,14 @@ pub struct Monitored {
     pub settings: BTreeMap<String, String>,
 }
 
+impl Monitored {
+    /// Where the master is.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address { host: self.host.clone(), port: self.port }
+    }
+}
+
 impl std::fmt::Display for Silence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

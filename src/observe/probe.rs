@@ -12,7 +12,7 @@ use super::facts::{
     KnownServer, Monitored, Observed, PodFacts, RedisNode, SentinelFacts, SentinelNode, ServerFacts, Silence,
 };
 use super::{pods, read};
-use crate::api::{MASTER_NAME, SENTINEL_PORT, Valid};
+use crate::api::{SENTINEL_PORT, Valid};
 use crate::redis::{Address, Error, Peer, Servers, reply};
 use crate::secret::Password;
 
@@ -42,7 +42,8 @@ pub async fn observe(
     });
     let sentinels = facts(pods::SENTINEL).map(|pod| async move {
         let peer = sentinel_peer(&pod);
-        let server = look(peer, async |peer| sentinel(servers, &peer).await).await;
+        let server =
+            look(peer, async |peer| sentinel(servers, &peer, &valid.sentinel.master_name).await).await;
         SentinelNode { pod, server }
     });
     let (mut redis, mut sentinels) = join(join_all(redis), join_all(sentinels)).await;
@@ -104,26 +105,31 @@ async fn setting(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<Optio
     Ok(found.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(&lower)).map(|(_, value)| (lower, value)))
 }
 
-async fn sentinel(servers: &dyn Servers, peer: &Peer) -> Result<SentinelFacts, Error> {
+async fn sentinel(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<SentinelFacts, Error> {
     let id = async { reply::text(servers.ask(peer, &["SENTINEL", "MYID"]).await?) };
-    let replicas = known(servers, peer, "REPLICAS");
-    let peers = known(servers, peer, "SENTINELS");
+    let replicas = known(servers, peer, name, "REPLICAS");
+    let peers = known(servers, peer, name, "SENTINELS");
     let (id, monitored, known_replicas, known_peers) =
-        try_join4(id, monitored(servers, peer), replicas, peers).await?;
+        try_join4(id, monitored(servers, peer, name), replicas, peers).await?;
     Ok(SentinelFacts { id, monitored, current_epoch: None, known_replicas, known_peers })
 }
 
 /// Whom the Sentinel knows. An entry that makes no sense is left out, as is all of it where it monitors nothing.
-async fn known(servers: &dyn Servers, peer: &Peer, list: &str) -> Result<Vec<KnownServer>, Error> {
-    match servers.ask(peer, &["SENTINEL", list, MASTER_NAME]).await {
+async fn known(
+    servers: &dyn Servers,
+    peer: &Peer,
+    name: &str,
+    list: &str,
+) -> Result<Vec<KnownServer>, Error> {
+    match servers.ask(peer, &["SENTINEL", list, name]).await {
         Ok(rows) => Ok(reply::table(rows)?.iter().filter_map(read::known).collect()),
         Err(Error::Server(text)) if text.contains(NO_SUCH_MASTER) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-async fn monitored(servers: &dyn Servers, peer: &Peer) -> Result<Option<Monitored>, Error> {
-    match servers.ask(peer, &["SENTINEL", "MASTER", MASTER_NAME]).await {
+async fn monitored(servers: &dyn Servers, peer: &Peer, name: &str) -> Result<Option<Monitored>, Error> {
+    match servers.ask(peer, &["SENTINEL", "MASTER", name]).await {
         Ok(fields) => read::monitored(reply::pairs(fields)?).map(Some),
         Err(Error::Server(text)) if text.contains(NO_SUCH_MASTER) => Ok(None),
         Err(error) => Err(error),

@@ -189,7 +189,7 @@ fn readiness(
             missing.push(format!("{} of {} {what} are ready", count.ready, count.replicas));
         }
     }
-    if missing.is_empty() && plan.actions.is_empty() {
+    if missing.is_empty() && plan.idle() {
         return Finding { ok: true, reason: "AsWanted", message: plan.available.message.clone() };
     }
     let reason =

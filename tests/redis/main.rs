@@ -12,6 +12,7 @@ mod renames;
 mod settings;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
 mod support;
 #[cfg(test)]
 mod watch;

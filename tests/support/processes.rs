@@ -12,6 +12,23 @@ use std::time::{Duration, Instant};
 /// Names the server binary to test with; without it `redis-server` from the path.
 const BINARY: &str = "REDIS_SERVER";
 
+/// The server versions at hand: the one that `REDIS_SERVER` names, else those of the test images, else that of the path.
+pub(crate) fn versions() -> Vec<String> {
+    if let Ok(binary) = std::env::var(BINARY) {
+        return vec![binary];
+    }
+    let home = std::env::var("HOME").unwrap_or_default();
+    let cache =
+        std::env::var("REDIS_OPERATOR_CACHE").unwrap_or_else(|_| format!("{home}/.cache/redis-operator"));
+    let names = ["redis-server-6.2", "redis-server-7.0", "valkey-server-9.1"];
+    let at_hand: Vec<_> = names
+        .iter()
+        .map(|name| format!("{cache}/cluster/bin/{name}"))
+        .filter(|path| fs::exists(path).unwrap())
+        .collect();
+    if at_hand.is_empty() { vec!["redis-server".to_owned()] } else { at_hand }
+}
+
 /// A loopback address that no other test of this machine uses at this time.
 pub(crate) fn loopback() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(1);

@@ -9,6 +9,7 @@ mod config;
 pub mod directive;
 mod keys;
 pub mod labels;
+mod master_name;
 mod names;
 mod own;
 pub(crate) mod owned;
@@ -56,6 +57,7 @@ fn find(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -
     servers::check(spec, &mut found);
     config::redis(&spec.redis, &mut found);
     config::sentinel(&spec.sentinel, &mut found);
+    master_name::check(&spec.sentinel, old.map(|old| &old.sentinel), &mut found);
     renames::check(&spec.redis.custom_command_renames, &mut found);
     storage::check(&spec.redis, old.map(|old| &old.redis.storage), &mut found);
     labels::check(&spec.label_whitelist, &mut found);

@@ -2,7 +2,8 @@
 # Runs before this server stops: a master hands over to a replica, then every server saves its data.
 # Nothing here may fail or outlast the stop: what cannot be reached is left alone.
 #
-# Environment: REDIS_PORT, POD_IP, SENTINEL_HOST (the Sentinels' Service), STOP_SECONDS (the grace period).
+# Environment: REDIS_PORT, POD_IP, SENTINEL_HOST (the Sentinels' Service), MASTER_NAME (what they call the master),
+# STOP_SECONDS (the grace period).
 
 newline='
 '
@@ -30,7 +31,7 @@ sentinel() (
 
 # Sets named_host and named_port to the master that the Sentinels name; both empty where they name none.
 ask_master() {
-    answer=$(sentinel get-master-addr-by-name mymaster)
+    answer=$(sentinel get-master-addr-by-name "$MASTER_NAME")
     named_host=${answer%%"$newline"*}
     named_port=${answer##*"$newline"}
     case $named_port in
@@ -67,7 +68,7 @@ follow_new_master() {
 hand_over() {
     # What is written from here on would be missing on the new master.
     server CLIENT PAUSE "$((limit * 1000))" WRITE
-    case $(sentinel FAILOVER mymaster) in
+    case $(sentinel FAILOVER "$MASTER_NAME") in
     OK* | *INPROG*) follow_new_master ;;
     esac
     server CLIENT UNPAUSE

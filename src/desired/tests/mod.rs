@@ -55,7 +55,13 @@ fn minimal() -> Valid {
             grace_seconds: 30,
             pod: pod_spec(),
         },
-        sentinel: Sentinel { replicas: 3, config: Vec::new(), config_copy: None, pod: pod_spec() },
+        sentinel: Sentinel {
+            replicas: 3,
+            master_name: "mymaster".to_owned(),
+            config: Vec::new(),
+            config_copy: None,
+            pod: pod_spec(),
+        },
         auth_secret: None,
         child_labels: BTreeMap::new(),
     }

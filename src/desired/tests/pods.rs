@@ -153,7 +153,7 @@ fn environment_in_the_known_order() {
     let exporter = ["REDIS_ALIAS", "REDIS_ADDR", "REDIS_PORT", "REDIS_USER", "REDIS_PASSWORD"];
     assert_eq!(env("containers", "redis-exporter"), exporter);
     assert_eq!(env("containers", "redis")[..4], exporter[1..]);
-    assert_eq!(env("containers", "redis")[4..], ["POD_IP", "SENTINEL_HOST", "STOP_SECONDS"]);
+    assert_eq!(env("containers", "redis")[4..], ["POD_IP", "MASTER_NAME", "SENTINEL_HOST", "STOP_SECONDS"]);
     // These two set REDIS_USER themselves.
     let given = ["REDIS_USER", "REDIS_ADDR", "REDIS_PORT", "REDIS_PASSWORD"];
     assert_eq!(env("initContainers", "prepare"), given);

@@ -62,6 +62,7 @@ impl Stage {
             .env("REDIS_PORT", "6380")
             .env("POD_IP", "10.0.0.1")
             .env("SENTINEL_HOST", "rfs-cart")
+            .env("MASTER_NAME", "mymaster")
             .env("STOP_SECONDS", stop_seconds)
             .env_remove("REDISCLI_AUTH")
             .output()

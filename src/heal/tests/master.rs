@@ -18,6 +18,11 @@ fn promoted(plan: &Plan) -> Option<&str> {
     })
 }
 
+fn masterless_for(seconds: u64, master: &str) -> Memory {
+    let since = Timestamp::UNIX_EPOCH + Duration::from_secs(1_000_000 - seconds);
+    Memory { last_master: Some(master.to_owned()), masterless_since: Some(since), ..Memory::default() }
+}
+
 /// A cluster that had a master once, and has been without one for long.
 fn long_masterless(master: &str) -> Memory {
     Memory {
@@ -106,7 +111,7 @@ fn a_server_that_the_spec_no_longer_wants_is_asked_but_not_chosen() {
     let mut servers: Vec<_> = (0..4).map(|o| with_data(replica(o, LOOPBACK), i64::from(o), 1)).collect();
     let choice = |servers: &[crate::observe::facts::RedisNode]| {
         let world = observed(servers.to_vec(), sentinels(LOOPBACK));
-        planned(&persistent(), &world, &long_masterless("rfr-x-3"))
+        planned(&persistent(), &world, &masterless_for(179, "rfr-x-3"))
     };
     assert_eq!(promoted(&choice(&servers)), Some("rfr-x-2"));
     servers[1] = silent(1);
@@ -145,8 +150,20 @@ fn a_first_ordinal_that_never_runs_is_not_waited_for_for_ever() {
 #[test]
 fn a_server_that_cannot_be_asked_is_unknown_not_empty() {
     let redis = vec![with_data(replica(0, LOOPBACK), 10, 1), replica(1, LOOPBACK), silent(2)];
-    let plan = planned(&plain(), &observed(redis, sentinels(LOOPBACK)), &long_masterless("rfr-x-2"));
+    let mut world = observed(redis, sentinels(LOOPBACK));
+    let plan = planned(&plain(), &world, &masterless_for(179, "rfr-x-2"));
     assert_eq!((promoted(&plan), plan.available.reason), (None, "WaitingForServers"));
+    let plan = planned(&plain(), &world, &masterless_for(180, "rfr-x-2"));
+    assert_eq!(promoted(&plan), Some("rfr-x-0"), "its node may be lost for good");
+    world.redis[1].server.as_mut().unwrap().loading = true;
+    assert_eq!(
+        promoted(&planned(&plain(), &world, &masterless_for(180, "rfr-x-2"))),
+        None,
+        "this one will tell"
+    );
+    world.redis = vec![replica(0, LOOPBACK), replica(1, LOOPBACK), silent(2)];
+    let empty = planned(&plain(), &world, &long_masterless("rfr-x-2"));
+    assert_eq!(promoted(&empty), None, "nothing empty over what may hold data");
 }
 
 #[test]
@@ -164,12 +181,18 @@ fn the_sentinels_come_first_where_they_know_a_master() {
     let redis: Vec<_> = (0..3).map(|o| with_data(replica(o, LOOPBACK), 10, 1)).collect();
     let mut world = observed(redis, sentinels(&ip(0)));
     let just_now = Memory { masterless_since: None, ..long_masterless("rfr-x-0") };
-    assert_eq!(planned(&plain(), &world, &just_now).available.reason, "WaitingForSentinels");
+    assert_eq!(planned(&plain(), &world, &just_now).available.reason, "WaitingForSentinels", "seen twice");
     assert_eq!(
-        promoted(&planned(&plain(), &world, &long_masterless("rfr-x-0"))),
+        promoted(&planned(&plain(), &world, &masterless_for(1, "rfr-x-0"))),
         Some("rfr-x-0"),
-        "but not for ever"
+        "every server is known, so there is nothing to wait for"
     );
+    let known = std::mem::replace(&mut world.redis[1], silent(1));
+    assert_eq!(
+        planned(&plain(), &world, &masterless_for(29, "rfr-x-0")).available.reason,
+        "WaitingForSentinels"
+    );
+    world.redis[1] = known;
     if let Some(monitored) = world.sentinels[1].server.as_mut().unwrap().monitored.as_mut() {
         monitored.flags.insert("failover_in_progress".to_owned());
     }
@@ -186,7 +209,8 @@ fn sentinels_that_know_none_of_the_servers_are_not_waited_for() {
     let just_now = Memory { masterless_since: None, ..long_masterless("rfr-x-0") };
     let fresh: Vec<_> = (0..3).map(|o| with_data(replica(o, LOOPBACK), 10, 1)).collect();
     let replaced = observed(fresh.clone(), sentinels("10.8.8.8"));
-    assert_eq!(promoted(&planned(&plain(), &replaced, &just_now)), Some("rfr-x-0"));
+    let told = planned(&plain(), &replaced, &masterless_for(1, "rfr-x-0")).handover.unwrap();
+    assert_eq!((told.to.pod.as_str(), told.from.host.as_str()), ("rfr-x-0", "10.8.8.8"));
     let mut stuck = replaced;
     stuck.sentinels[0]
         .server
@@ -205,6 +229,7 @@ fn sentinels_that_know_none_of_the_servers_are_not_waited_for() {
     );
     let mut followed = fresh;
     followed[1] = with_data(replica(1, "10.8.8.8"), 10, 1);
+    followed[2] = silent(2);
     let one_knows_it = observed(followed, sentinels("10.8.8.8"));
     assert_eq!(planned(&plain(), &one_knows_it, &just_now).available.reason, "WaitingForSentinels");
 }

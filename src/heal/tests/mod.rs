@@ -1,7 +1,10 @@
+mod handover;
 mod master;
 mod memory;
 mod properties;
 mod replicas;
+mod rivals;
 mod sentinels;
 mod settings;
+mod strangers;
 pub(crate) mod world;

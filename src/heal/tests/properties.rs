@@ -91,7 +91,15 @@ proptest! {
         let masters = world.redis.iter().filter(|n| !n.pod.terminating).filter_map(|n| n.server.as_ref().ok())
             .filter(|f| matches!(f.role, Role::Master { .. })).count();
         let promotions = plan.actions.iter().filter(|a| matches!(a, Action::Promote { .. })).count();
-        prop_assert!(promotions == 0 || (masters == 0 && promotions == 1), "{plan:?}");
+        prop_assert!(promotions == 0 || (masters == 0 && promotions == 1 && plan.handover.is_none()), "{plan:?}");
+        if let Some(handover) = &plan.handover {
+            let beside = world.redis.iter().filter(|n| !n.pod.terminating && n.pod.name != handover.to.pod)
+                .filter(|n| n.server.as_ref().is_ok_and(|f| matches!(f.role, Role::Master { .. })));
+            for other in beside {
+                let demoted = |a: &Action| matches!(a, Action::Demote { pod, .. } if *pod == other.pod.name);
+                prop_assert!(plan.actions.iter().any(demoted), "{plan:?}");
+            }
+        }
     }
 
     #[test]
@@ -105,8 +113,10 @@ proptest! {
                         .any(|other| related(other, chosen) && other.offset > chosen.offset);
                     prop_assert!(!better, "{plan:?}");
                 }
-                Action::Follow { pod, .. } => {
-                    let master = facts(&world, &plan.master.as_ref().unwrap().pod).unwrap();
+                Action::Demote { master, .. } if master.host == LOOPBACK => {}
+                Action::Follow { pod, .. } | Action::Demote { pod, .. } => {
+                    let to = plan.handover.as_ref().map(|handover| &handover.to);
+                    let master = facts(&world, &plan.master.as_ref().or(to).unwrap().pod).unwrap();
                     let wiped = facts(&world, pod).unwrap();
                     prop_assert!(wiped.keys == 0 || master.keys > 0 || master.loading || related(master, wiped), "{plan:?}");
                 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::world::*;
-use crate::heal::{Action, Memory, Plan, plan};
-use crate::observe::facts::{Monitored, Observed, Role};
+use crate::heal::{Action, Memory, Plan, Trouble, plan};
+use crate::observe::facts::{Monitored, Observed, Role, SentinelFacts};
 
 fn planned(observed: &Observed, memory: &Memory) -> Plan {
     plan(&plain(), observed, memory, Timestamp::UNIX_EPOCH + Duration::from_secs(60))
@@ -26,9 +26,17 @@ fn pointed(plan: &Plan) -> Vec<(&str, bool)> {
         .collect()
 }
 
+fn facts(observed: &mut Observed, number: usize) -> &mut SentinelFacts {
+    observed.sentinels[number].server.as_mut().unwrap()
+}
+
 fn edit(observed: &mut Observed, number: usize, change: impl FnOnce(&mut Monitored)) {
-    let facts = observed.sentinels[number].server.as_mut().unwrap();
-    change(facts.monitored.as_mut().unwrap());
+    change(facts(observed, number).monitored.as_mut().unwrap());
+}
+
+fn troubled_for(trouble: Trouble, seconds: u64) -> Memory {
+    let since = Timestamp::UNIX_EPOCH + Duration::from_secs(60 - seconds);
+    Memory { troubles: [(trouble, since)].into(), ..stable_for(30) }
 }
 
 #[test]
@@ -46,13 +54,12 @@ fn sentinels_that_name_a_stranger_are_told_better_one_by_one_when_seen_twice() {
         edit(&mut world, number, |m| m.host = "10.9.9.9".to_owned());
     }
     let first = planned(&world, &stable_for(30));
-    assert!(first.strangers && first.actions.is_empty(), "{first:?}");
-    let since = Some(Timestamp::UNIX_EPOCH + Duration::from_secs(59));
-    let twice = Memory { strangers_since: since, ..stable_for(30) };
+    assert!(first.troubles.contains(&Trouble::WrongMaster) && first.actions.is_empty(), "{first:?}");
+    let twice = troubled_for(Trouble::WrongMaster, 1);
     assert_eq!(pointed(&planned(&world, &twice)), [("rfs-x-0", true)]);
     flag(&mut world, "failover_in_progress");
     assert!(planned(&world, &twice).actions.is_empty(), "never into a failover");
-    let stuck = Memory { strangers_since: Some(Timestamp::UNIX_EPOCH + Duration::from_secs(45)), ..twice };
+    let stuck = troubled_for(Trouble::WrongMaster, 15);
     assert_eq!(
         pointed(&planned(&world, &stuck)),
         [("rfs-x-0", true)],
@@ -64,7 +71,7 @@ fn sentinels_that_name_a_stranger_are_told_better_one_by_one_when_seen_twice() {
 fn a_sentinel_that_was_cut_off_before_it_had_the_password_gets_it_again() {
     let mut spec = plain();
     let mut world = healthy();
-    edit(&mut world, 1, |m| m.replicas = 0);
+    facts(&mut world, 1).known_replicas.clear();
     flag(&mut world, "s_down");
     flag(&mut world, "disconnected");
     let told = |spec: &crate::api::Valid| plan(spec, &world, &stable_for(30), Timestamp::UNIX_EPOCH).actions;
@@ -91,6 +98,8 @@ fn a_minority_that_names_another_of_our_servers_is_left_to_the_others() {
     let plan = planned(&world, &stable_for(30));
     assert!(plan.actions.is_empty() && !plan.quorum.ok, "{plan:?}");
     assert_eq!(plan.quorum.reason, "SentinelsMissing", "two of three are a quorum");
+    let long = planned(&world, &troubled_for(Trouble::Astray, 10));
+    assert_eq!(pointed(&long), [("rfs-x-0", true)], "they do not tell it when its epoch is theirs");
 }
 
 #[test]
@@ -119,7 +128,7 @@ fn a_wrong_quorum_is_set_and_the_users_own_is_kept() {
 #[test]
 fn sentinels_that_do_not_know_one_another_do_not_agree() {
     let mut world = healthy();
-    edit(&mut world, 2, |m| m.peers = 1);
+    facts(&mut world, 2).known_peers.pop();
     let plan = planned(&world, &stable_for(30));
     assert!(plan.quorum.message.contains("rfs-x-2 knows 1 of 2 other Sentinels"), "{}", plan.quorum.message);
     world.sentinels.truncate(1);
@@ -132,55 +141,10 @@ fn flag(observed: &mut Observed, flag: &str) {
     });
 }
 
-fn haunted_for(seconds: u64) -> Memory {
-    let since = Timestamp::UNIX_EPOCH + Duration::from_secs(60 - seconds);
-    Memory { ghosts_since: Some(since), ..stable_for(30) }
-}
-
 #[test]
-fn ghosts_that_stay_are_forgotten_one_sentinel_at_a_time() {
+fn sentinels_that_lack_a_peer_are_introduced_to_one_another() {
     let mut world = healthy();
-    for number in 0..3 {
-        edit(&mut world, number, |m| m.replicas = 3);
-    }
-    let first = planned(&world, &stable_for(30));
-    assert!(first.ghosts && first.actions.is_empty(), "seen once is not enough: {first:?}");
-    let second = planned(&world, &haunted_for(10));
-    assert_eq!(second.actions, [Action::Reset { pod: "rfs-x-0".to_owned() }]);
-    edit(&mut world, 0, |m| (m.peers, m.replicas) = (0, 2));
-    let third = planned(&world, &haunted_for(20));
-    assert!(third.actions.is_empty() && !third.ghosts, "the first has not found its peers yet: {third:?}");
-    edit(&mut world, 0, |m| m.peers = 2);
-    assert_eq!(planned(&world, &haunted_for(20)).actions, [Action::Reset { pod: "rfs-x-1".to_owned() }]);
-}
-
-type Change = fn(&mut Observed);
-
-#[test]
-fn nobody_forgets_while_anything_else_is_wrong() {
-    let haunted = |change: Change| {
-        let mut world = healthy();
-        edit(&mut world, 1, |m| m.peers = 3);
-        change(&mut world);
-        planned(&world, &haunted_for(30)).actions
-    };
-    assert_eq!(haunted(|_| ()).len(), 1);
-    let wrong: [(&str, Change); 5] = [
-        ("master down for it", |w| flag(w, "s_down")),
-        ("a failover runs", |w| flag(w, "failover_in_progress")),
-        ("a pod is leaving", |w| w.redis[2].pod.terminating = true),
-        ("a replica is away", |w| w.redis[2] = silent(2)),
-        ("a Sentinel is away", |w| drop(w.sentinels.pop())),
-    ];
-    for (name, change) in wrong {
-        assert_eq!(haunted(change), [], "{name}");
-    }
-}
-
-#[test]
-fn sentinels_of_a_first_start_are_introduced_to_one_another() {
-    let mut world = healthy();
-    edit(&mut world, 0, |m| m.peers = 0);
+    facts(&mut world, 0).known_peers.clear();
     edit(&mut world, 2, |m| m.host = LOOPBACK.to_owned());
     let introduced: Vec<_> = planned(&world, &stable_for(1))
         .actions
@@ -193,5 +157,4 @@ fn sentinels_of_a_first_start_are_introduced_to_one_another() {
         [Action::Introduce { pod: "rfs-x-0".to_owned(), hello }],
         "only to peers of the same master"
     );
-    assert_eq!(planned(&world, &stable_for(30)).actions.len(), 1, "later they have time to find each other");
 }

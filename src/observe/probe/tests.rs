@@ -58,7 +58,13 @@ fn valid(settings: &[&str]) -> Valid {
             grace_seconds: 30,
             pod: PodSpec::default(),
         },
-        sentinel: Sentinel { replicas: 3, config: Vec::new(), config_copy: None, pod: PodSpec::default() },
+        sentinel: Sentinel {
+            replicas: 3,
+            master_name: "mymaster".to_owned(),
+            config: Vec::new(),
+            config_copy: None,
+            pod: PodSpec::default(),
+        },
         auth_secret: None,
         child_labels: BTreeMap::new(),
     }

@@ -1,6 +1,6 @@
 //! Rules about the servers: how many, where they listen, what they run.
 
-use super::{Rule, create, refuse, warn};
+use super::{Rule, create, refuse, update, warn};
 
 pub(super) const RULES: &[Rule] = &[
     refuse(
@@ -73,6 +73,23 @@ pub(super) const RULES: &[Rule] = &[
         "spec.bootstrapNode",
         "Following a master outside of the cluster is not supported yet.",
         create("bootstrapNode: {host: redis.example.com, port: '6379'}", "{}"),
+    ),
+    refuse(
+        "sentinel-master-name",
+        "spec.sentinel.masterName",
+        "The name under which Sentinels know the master is one word of letters, digits, dots, hyphens and underscores, \
+         at most 63 of them.",
+        create("sentinel: {masterName: my master}", "sentinel: {masterName: my-master}"),
+    ),
+    refuse(
+        "sentinel-master-name-changed",
+        "spec.sentinel.masterName",
+        "Running clients ask the Sentinels for the name that they were given.",
+        update(
+            "sentinel: {masterName: cache}",
+            "sentinel: {masterName: other}",
+            "sentinel: {masterName: cache}",
+        ),
     ),
     warn(
         "maxmemory-above-limit",

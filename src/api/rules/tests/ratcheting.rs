@@ -20,6 +20,8 @@ const WORSE: &[(&str, &str)] = &[
     ("pull-policy", "redis: {imagePullPolicy: Rarely}"),
     ("not-an-image", "redis: {image: ''}"),
     ("bootstrap-node", "bootstrapNode: {host: other.example.com}"),
+    ("sentinel-master-name", "sentinel: {masterName: ''}"),
+    ("sentinel-master-name-changed", ""),
     ("malformed-option", "redis: {customConfig: [hz]}"),
     ("owned-option", "redis: {customConfig: [port 7001]}"),
     ("fixed-option", "redis: {customConfig: [io-threads 8]}"),

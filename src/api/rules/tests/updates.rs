@@ -108,3 +108,22 @@ fn a_rule_on_two_fields_refuses_a_change_of_either() {
     update_refused(with_claim(claim(json!("1Gi"))), missing.clone(), size, "a claim needs a size");
     assert_eq!(updated(missing.clone(), missing).problems, []);
 }
+
+#[test]
+fn the_masters_name_is_one_that_sentinel_takes_and_stays() {
+    let path = "spec.sentinel.masterName";
+    let of = |name: &str| json!({"sentinel": {"masterName": name}});
+    assert_eq!(updated(of("cart-1.A_b"), of("cart-1.A_b")), Verdict::default());
+    assert_eq!(updated(json!({}), of("mymaster")), Verdict::default(), "what it was called without one");
+    for name in ["", "my master", "a\nb", "ä", &"x".repeat(64)] {
+        let problems = check("x", &spec(of(name)), None).problems;
+        assert!(matches!(&problems[..], [one] if one.path == path), "{name}: {problems:?}");
+    }
+    update_refused(
+        json!({}),
+        of("cart"),
+        path,
+        "running clients ask for the old one; set it back to mymaster",
+    );
+    update_refused(of("cart"), json!({}), path, "set it back to cart");
+}

@@ -1,0 +1,164 @@
+//! A `RedisFailover` of plain processes, and a client that writes to it through its Sentinels.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use redis_operator::api::defaults::{self, Images};
+use redis_operator::api::{Identity, SENTINEL_PORT, Valid, parse};
+use redis_operator::observe::pods;
+use redis_operator::redis::{Address, Client, Deadlines, Error, Peer, Reply, Servers};
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::support::processes::{Server, free_port, loopback, wait_until};
+
+/// Three servers and three Sentinels that know nothing of one another, as new pods do.
+pub(crate) struct Stage {
+    pub(crate) valid: Valid,
+    pub(crate) redis: Vec<Server>,
+    pub(crate) sentinels: Vec<Server>,
+}
+
+impl Stage {
+    pub(crate) fn start(binary: &str) -> Self {
+        let port = free_port();
+        let text = port.to_string();
+        let server = |_| {
+            Server::redis_of(
+                binary.into(),
+                &loopback(),
+                port,
+                &["--replicaof", "127.0.0.1", &text, "--save", ""],
+            )
+        };
+        let monitor = format!("sentinel monitor mymaster 127.0.0.1 {port} 2");
+        let sentinel = |_| Server::sentinel_of(binary.into(), &loopback(), SENTINEL_PORT, &monitor);
+        let mut spec = json!({"redis": {"port": port}});
+        defaults::fill(&mut spec, &Images::default());
+        let identity = Identity { name: "x".to_owned(), ..Identity::default() };
+        let valid = Valid::new(identity, parse::spec(&spec).unwrap()).unwrap();
+        Self { valid, redis: (0..3).map(server).collect(), sentinels: (0..3).map(sentinel).collect() }
+    }
+
+    pub(crate) fn pods(&self) -> Vec<Arc<Pod>> {
+        let of = |component: &'static str, prefix: &'static str, servers: &[Server]| -> Vec<_> {
+            servers
+                .iter()
+                .enumerate()
+                .map(|(number, server)| pod(component, prefix, number, &server.ip))
+                .collect()
+        };
+        [of(pods::REDIS, "rfr", &self.redis), of(pods::SENTINEL, "rfs", &self.sentinels)].concat()
+    }
+
+    pub(crate) fn address(&self, ordinal: usize) -> Address {
+        Address { host: self.redis[ordinal].ip.clone(), port: self.redis[ordinal].port }
+    }
+}
+
+fn pod(component: &str, prefix: &str, number: usize, ip: &str) -> Arc<Pod> {
+    let status = json!({"phase": "Running", "podIP": ip, "containerStatuses": [{
+        "name": component, "image": "i", "imageID": "", "ready": true, "restartCount": 0, "state": {"running": {}}}]});
+    let labels = json!({pods::COMPONENT_LABEL: component});
+    let metadata = json!({"name": format!("{prefix}-x-{number}"), "uid": ip, "labels": labels});
+    Arc::new(serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap())
+}
+
+pub(crate) fn peer(address: &Address) -> Peer {
+    Peer { address: address.clone(), incarnation: address.host.clone(), password: None }
+}
+
+/// Writes numbered keys as fast as they are acknowledged, never slower than every few milliseconds, and asks any Sentinel
+/// for the master when a write fails.
+pub(crate) struct Writer {
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
+    task: JoinHandle<Vec<(Instant, u64)>>,
+}
+
+/// What a writer has seen.
+pub(crate) struct Written {
+    pub(crate) longest_gap: Duration,
+    pub(crate) acknowledged: usize,
+    pub(crate) lost: usize,
+}
+
+impl Writer {
+    pub(crate) fn start(stage: &Stage) -> Self {
+        let (stop, count) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let sentinels =
+            stage.sentinels.iter().map(|s| Address { host: s.ip.clone(), port: s.port }).collect();
+        Self { stop: stop.clone(), count: count.clone(), task: tokio::spawn(write(sentinels, stop, count)) }
+    }
+
+    /// Waits until it has written some more.
+    pub(crate) async fn goes_on(&self) {
+        let before = self.count.load(Ordering::SeqCst);
+        wait_until("the client writes", Duration::from_secs(20), async || {
+            let now = self.count.load(Ordering::SeqCst);
+            if now > before + 10 { Ok(()) } else { Err(format!("{now} writes, {before} before")) }
+        })
+        .await;
+    }
+
+    /// Stops it, once it has found the master again, and counts what is missing on the master.
+    pub(crate) async fn stop(self, master: &Address) -> Written {
+        self.goes_on().await;
+        self.stop.store(true, Ordering::SeqCst);
+        let acknowledged = self.task.await.unwrap();
+        let gaps = acknowledged.windows(2).map(|pair| pair[1].0 - pair[0].0);
+        let client = Client::new(Deadlines::default());
+        let mut lost = 0;
+        for (_, number) in &acknowledged {
+            let found = client.ask(&peer(master), &["EXISTS", &format!("k{number}")]).await;
+            lost += usize::from(found != Ok(Reply::Integer(1)));
+        }
+        Written { longest_gap: gaps.max().unwrap_or_default(), acknowledged: acknowledged.len(), lost }
+    }
+}
+
+async fn write(
+    sentinels: Vec<Address>,
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
+) -> Vec<(Instant, u64)> {
+    let client = Client::new(Deadlines::default());
+    let (mut acknowledged, mut master, mut number) = (Vec::new(), None, 0_u64);
+    while !stop.load(Ordering::SeqCst) {
+        let Some(at) = master.clone() else {
+            master = named(&client, &sentinels).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
+        };
+        number += 1;
+        match client.ask(&peer(&at), &["SET", &format!("k{number}"), "1"]).await {
+            Ok(_) => {
+                acknowledged.push((Instant::now(), number));
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            Err(_) => master = None,
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    acknowledged
+}
+
+async fn named(client: &Client, sentinels: &[Address]) -> Option<Address> {
+    for sentinel in sentinels {
+        let ask = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"];
+        let Ok(Reply::List(items)) = client.ask(&peer(sentinel), &ask).await else { continue };
+        if let [Reply::Text(host), Reply::Text(port)] = &items[..] {
+            return Some(Address { host: host.clone(), port: port.parse().ok()? });
+        }
+    }
+    None
+}
+
+/// The fields of a list of lists, as `SENTINEL REPLICAS` answers.
+pub(crate) fn rows(reply: Result<Reply, Error>) -> Vec<BTreeMap<String, String>> {
+    let Ok(Reply::List(rows)) = reply else { return Vec::new() };
+    rows.into_iter().filter_map(|row| redis_operator::redis::reply::pairs(row).ok()).collect()
+}
