@@ -88,8 +88,8 @@ impl Fault {
     /// What the project promises.
     pub(crate) fn limits(self) -> Limits {
         let gap = match self {
-            Self::MasterKilled | Self::OperatorKilledToo | Self::ApiServerDown => Some((0.5, 2.0)),
-            Self::MasterKilledWithoutOperator => Some((8.0, 15.0)),
+            Self::MasterKilled | Self::ApiServerDown => Some((0.5, 2.0)),
+            Self::MasterKilledWithoutOperator | Self::OperatorKilledToo => Some((8.0, 15.0)),
             Self::MasterForceDeleted => Some((0.3, 1.0)),
             Self::NodeCutOff => Some((7.0, 10.0)),
             Self::ReplicaKilled | Self::SentinelKilled | Self::SentinelsKilled => Some((0.1, 0.5)),
