@@ -32,6 +32,9 @@ without quotes and fraction*. What each option of `customConfig` may be is in
 [reference/settings.md](reference/settings.md).
 ";
 
+/// Longest line of an example that is shown whole.
+const LINE_CHARS: usize = 100;
+
 /// The page.
 pub(crate) fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -76,11 +79,19 @@ fn text(problem: &Problem) -> String {
     format!("`` {message} ``")
 }
 
-/// A spec as an indented block.
+/// A spec as an indented block. Of lines that are all the same, and of a long line, there is only the beginning.
 fn block(spec: &str) -> String {
     let text = serde_saphyr::to_string(&json!({"spec": yaml(spec)})).expect("YAML");
+    let lines: Vec<_> = text.lines().collect();
     let mut block = String::new();
-    text.lines().for_each(|text| line(&mut block, &format!("    {text}")));
+    for same in lines.chunk_by(|one, next| one == next) {
+        let shown: String = same[0].chars().take(LINE_CHARS).collect();
+        let cut = if shown == same[0] { "" } else { "…" };
+        line(&mut block, &format!("    {shown}{cut}"));
+        if same.len() > 1 {
+            line(&mut block, &format!("    # … and {} such lines more", same.len() - 1));
+        }
+    }
     block
 }
 

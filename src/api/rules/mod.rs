@@ -9,6 +9,7 @@ mod config;
 pub mod directive;
 mod keys;
 pub mod labels;
+pub(crate) mod limits;
 mod names;
 mod own;
 pub(crate) mod owned;
@@ -54,6 +55,7 @@ fn find(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -
     names::object(name, &mut found);
     names::references(spec, &mut found);
     servers::check(spec, &mut found);
+    limits::check(spec, &mut found);
     config::redis(&spec.redis, &mut found);
     config::sentinel(&spec.sentinel, &mut found);
     renames::check(&spec.redis.custom_command_renames, &mut found);

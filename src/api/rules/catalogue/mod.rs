@@ -5,12 +5,28 @@
 //! in them come from running the rules on the examples. A rule that needs other objects than the one it judges goes
 //! into a file of its own beside these.
 
+/// A text 256 times.
+macro_rules! x256 {
+    ($($text:tt)*) => { x16!(x16!($($text)*)) };
+}
+
+macro_rules! x16 {
+    ($($text:tt)*) => { x4!(x4!($($text)*)) };
+}
+
+macro_rules! x4 {
+    ($($text:tt)*) => { concat!($($text)*, $($text)*, $($text)*, $($text)*) };
+}
+
 mod names;
 mod pods;
 mod renames;
 mod servers;
 mod settings;
 mod storage;
+
+#[cfg(test)]
+pub(super) use {x4, x16, x256};
 
 /// A rule that specs must keep, or should.
 #[derive(Debug, PartialEq, Eq)]
