@@ -50,6 +50,13 @@ pub fn check(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpe
     find(name, spec, old).verdict(spec, old)
 }
 
+/// Checks a filled spec that takes the place of one that cannot be read: its fields count as new, and nothing is known of
+/// the claims that the other one had.
+#[must_use]
+pub fn check_anew(name: &str, spec: &RedisFailoverSpec) -> Verdict {
+    find(name, spec, None).verdict(spec, Some(&RedisFailoverSpec::default()))
+}
+
 fn find(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Findings {
     let mut found = Findings::default();
     names::object(name, &mut found);
@@ -57,7 +64,7 @@ fn find(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -
     servers::check(spec, &mut found);
     limits::check(spec, &mut found);
     config::redis(&spec.redis, &mut found);
-    config::sentinel(&spec.sentinel, &mut found);
+    config::sentinel(&spec.sentinel, old.map(|old| &old.sentinel), &mut found);
     renames::check(&spec.redis.custom_command_renames, &mut found);
     storage::check(&spec.redis, old.map(|old| &old.redis.storage), &mut found);
     labels::check(&spec.label_whitelist, &mut found);
