@@ -28,7 +28,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use catalogue::{CATALOGUE, Rule, Severity};
+pub use catalogue::{AROUND, CATALOGUE, Rule, Severity};
 pub(crate) use names::NAME_MAX;
 use serde_json::Value;
 pub(crate) use servers::PULL_POLICIES;
