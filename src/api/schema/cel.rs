@@ -186,11 +186,11 @@ pub(super) fn add(root: &mut JSONSchemaProps) {
     }
     for name in ["from", "to"] {
         limit(root, &format!("{RENAMES}[].{name}"), |name| {
-            name.max_length = i64::try_from(COMMAND_CHARS).ok()
+            name.max_length = i64::try_from(COMMAND_CHARS).ok();
         });
     }
     limit(root, &format!("{CLAIM}.metadata.name"), |name| {
-        name.max_length = i64::try_from(CLAIM_NAME_CHARS).ok()
+        name.max_length = i64::try_from(CLAIM_NAME_CHARS).ok();
     });
     for rule in rules() {
         limit(root, &rule.on, |field| {
