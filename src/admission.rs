@@ -1,11 +1,13 @@
 //! The webhook's answers, from the defaults and rules of [`crate::api`].
 
+use std::iter;
+
 use json_patch::Patch;
 use serde_json::Value;
 use webhook::{Admit, Operation, Request, Verdict};
 
 use crate::api::defaults::{self, Images};
-use crate::api::{KIND, Problem, RedisFailoverSpec, parse, rules, v1alpha2};
+use crate::api::{KIND, Problem, parse, rules, v1alpha2};
 use crate::surroundings::watch::Surroundings;
 use crate::surroundings::{self, Asked, View};
 
@@ -124,14 +126,18 @@ pub fn judge(object: &Value, old: Option<&Value>, images: &Images, view: &View) 
     let typed = match parse::spec(&spec) {
         Ok(typed) => typed,
         Err(problem) => {
-            let is_old = old_spec.is_some_and(|old| parse::spec(&old).as_ref() == Err(&problem));
+            let is_old = old_spec.is_some_and(|old| is_unchanged(&problem.path, &spec, &old));
             let (problems, warnings) = if is_old { (vec![], vec![problem]) } else { (vec![problem], vec![]) };
             return Judged { name, problems, warnings };
         }
     };
-    // A stored spec that cannot be read excuses nothing: against an empty one, all fields count as changed.
-    let old = old_spec.map(|old| parse::spec(&old).unwrap_or_else(|_| RedisFailoverSpec::default()));
-    let rules::Verdict { mut problems, mut warnings } = rules::check(&name, &typed, old.as_ref());
+    let old = old_spec.map(|old| parse::spec(&old));
+    let rules::Verdict { mut problems, mut warnings } = match &old {
+        Some(Err(_)) => rules::check_anew(&name, &typed),
+        Some(Ok(old)) => rules::check(&name, &typed, Some(old)),
+        None => rules::check(&name, &typed, None),
+    };
+    let old = old.map(Result::unwrap_or_default);
     let namespace = metadata(object, "namespace");
     let asked = Asked { namespace, name: metadata(object, "name"), spec: &typed, old: old.as_ref() };
     let around = surroundings::check(&asked, view);
@@ -140,6 +146,16 @@ pub fn judge(object: &Value, old: Option<&Value>, images: &Images, view: &View) 
     problems.sort();
     warnings.sort();
     Judged { name, problems, warnings }
+}
+
+/// Whether an update left the field of a wrong type as it was. A list is compared as a whole, and so is a map whose keys
+/// have dots.
+fn is_unchanged(path: &str, spec: &Value, old: &Value) -> bool {
+    let field = path.split_once('[').map_or(path, |(list, _)| list);
+    let mut fields = iter::successors(Some(field), |field| field.rsplit_once('.').map(|(parent, _)| parent));
+    fields
+        .find_map(|field| Some((field, parse::at(spec, field)?)))
+        .is_some_and(|(field, value)| parse::at(old, field) == Some(value))
 }
 
 /// The text of a refusal: one problem in one line, several each on its own.

@@ -161,6 +161,37 @@ fn an_unreadable_old_spec_excuses_nothing() {
 }
 
 #[test]
+fn wrong_types_can_be_mended_one_by_one() {
+    let of =
+        |image: Value, port: Value| object(json!({"redis": {"image": image, "port": port, "replicas": 2}}));
+    let update = |new: Value, old: Value| validate(&request("UPDATE", Some(new), Some(old)));
+    let both = || of(json!(7), json!("x"));
+    assert!(update(of(json!("a:1"), json!("x")), both()).is_allowed());
+    assert!(update(of(json!(7), json!(7000)), both()).is_allowed());
+    assert!(!update(of(json!(8), json!(7000)), both()).is_allowed());
+    assert!(!update(of(json!("a:1"), json!("y")), both()).is_allowed());
+    let limits = |gpu: Value, port: i32| {
+        object(json!({"redis": {"port": port, "resources": {"limits": {"example.com/gpu": gpu}}}}))
+    };
+    assert!(update(limits(json!([]), 7000), limits(json!([]), 7001)).is_allowed());
+    assert!(!update(limits(json!([]), 7000), limits(json!("1"), 7000)).is_allowed());
+}
+
+#[test]
+fn a_wrong_type_beside_a_claim_can_be_mended() {
+    let claim =
+        json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    let of = |image: Value| {
+        let mut object =
+            object(json!({"redis": {"image": image, "storage": {"persistentVolumeClaim": claim}}}));
+        object["metadata"]["name"] = json!("a".repeat(60));
+        object
+    };
+    let verdict = validate(&request("UPDATE", Some(of(json!("a:1"))), Some(of(json!(7)))));
+    assert!(verdict.is_allowed(), "{verdict:?}");
+}
+
+#[test]
 fn a_generated_name_is_judged_by_its_length() {
     let mut generated = object(json!({}));
     generated["metadata"] = json!({"generateName": "a".repeat(43)});

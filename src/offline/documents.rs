@@ -61,7 +61,7 @@ fn options() -> Options {
 }
 
 fn explain(text: &str, error: &serde_saphyr::Error) -> Error {
-    let (reason, mend) = if text.contains("{{") {
+    let (reason, mend) = if is_template(text) {
         (
             "is a template, not YAML".to_owned(),
             "render it first: `helm template CHART | redis-operator validate -`",
@@ -71,6 +71,12 @@ fn explain(text: &str, error: &serde_saphyr::Error) -> Error {
     };
     let line = error.location().map_or(0, |location| location.line());
     Error { line, problem: Problem::new("", "", reason, mend) }
+}
+
+/// Whether a line or a value begins with `{{`. In a comment and within quotes that is YAML.
+fn is_template(text: &str) -> bool {
+    let begins = |text: &str| text.trim_start_matches(['-', ' ']).starts_with("{{");
+    text.lines().any(|line| begins(line) || line.split_once(": ").is_some_and(|(_, value)| begins(value)))
 }
 
 #[cfg(test)]
@@ -184,6 +190,9 @@ mod tests {
             "a:\n  {{- toYaml .Values.a | nindent 2 }}\n",
         ] {
             assert_eq!(fault(text).1, "is a template, not YAML", "{text}");
+        }
+        for text in ["# {{ x }}\na: [\n", "a: \"{{ x }}\"\nb: [\n", "a: [ # {{ x }}\n"] {
+            assert!(fault(text).1.starts_with("is not YAML or JSON: "), "{text}");
         }
         assert_eq!(
             parse("a: \"{{ x }}\"\n").unwrap()[0].object,

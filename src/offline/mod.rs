@@ -24,6 +24,9 @@ use documents::Document;
 use files::Source;
 use report::{Entry, Report, Verdict};
 
+/// The group of the Go operator's `RedisFailovers`.
+const GROUP_OF_GO: &str = "databases.spotahome.com";
+
 /// Judges files, prints the verdicts and gives the exit code.
 #[must_use]
 pub fn main(settings: &Validate) -> ExitCode {
@@ -109,24 +112,43 @@ fn judge(entry: Entry, object: &Value, images: &Images, view: &View) -> Entry {
     if !is_ours(object) {
         return Entry { verdict: Verdict::Skipped, ..entry };
     }
+    let moved = moved(object);
+    let mut problems: Vec<_> = moved.iter().map(|_| of_go(&entry.api_version)).collect();
+    let object = moved.as_ref().unwrap_or(object);
     let stored = match api::to_v1(object.clone()) {
         Ok(stored) => stored,
         Err(problem) => return Entry { verdict: Verdict::Refused, problems: vec![problem], ..entry },
     };
     let judged = admission::judge(&stored, None, images, view);
+    problems.extend(judged.problems);
     let early = if is_early(object) { v1alpha2::warnings(&stored) } else { Vec::new() };
-    let verdict = if judged.problems.is_empty() { Verdict::Valid } else { Verdict::Refused };
+    let verdict = if problems.is_empty() { Verdict::Valid } else { Verdict::Refused };
     let misspelt = schema::unknown_fields(object).into_iter();
     let misspelt = misspelt
         .map(|path| Problem::new(path, "", format!("is not a field of a {KIND}"), "check the spelling"));
     let warnings = misspelt.chain(judged.warnings).chain(early).collect();
-    Entry { name: judged.name, verdict, problems: judged.problems, warnings, ..entry }
+    Entry { name: judged.name, verdict, problems, warnings, ..entry }
 }
 
+/// Whether we have something to say of an object: of any version, and of the Go operator's too.
 fn is_ours(object: &Value) -> bool {
-    let version = text(object, "apiVersion").strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/'));
-    text(object, "kind") == KIND
-        && version.is_some_and(|version| [VERSION, v1alpha2::VERSION].contains(&version))
+    text(object, "kind") == KIND && [GROUP, GROUP_OF_GO].contains(&group(object))
+}
+
+/// An object of the Go operator's, moved to our group: the fields are the same.
+fn moved(object: &Value) -> Option<Value> {
+    let mut object = Some(object).filter(|object| group(object) == GROUP_OF_GO)?.clone();
+    object["apiVersion"] = format!("{GROUP}/{VERSION}").into();
+    Some(object)
+}
+
+fn of_go(api_version: &str) -> Problem {
+    let mend = format!("change it to {GROUP}/{VERSION}");
+    Problem::new("apiVersion", api_version, "is the Go operator's, which this one does not serve", mend)
+}
+
+fn group(object: &Value) -> &str {
+    text(object, "apiVersion").split_once('/').map_or("", |(group, _)| group)
 }
 
 fn is_early(object: &Value) -> bool {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::admission;
-use crate::api::{GROUP, KIND, Problem, VERSION};
+use crate::api::{GROUP, KIND, Problem};
 
 /// What only the API server and the operator in a cluster can tell.
 const NOT_CHECKED: [&str; 3] = [
@@ -153,7 +153,7 @@ impl Entry {
             Verdict::Valid => format!("{KIND} {:?} is valid", self.name),
             Verdict::Refused => admission::refusal(&self.name, &self.problems).unwrap_or_default(),
             Verdict::Skipped => format!(
-                "skipped a {} of {}; only a {KIND} of {GROUP}/{VERSION} is checked",
+                "skipped a {} of {}; only a {KIND} of {GROUP} is checked",
                 self.kind, self.api_version
             ),
             Verdict::Unreadable => {

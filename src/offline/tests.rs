@@ -35,7 +35,7 @@ fn each_document_gets_its_verdict_and_line() {
             "f.yaml:6: RedisFailover \"x\" is not valid: spec.redis.port: \"0\": is not a port; choose one from 1 to 65535",
             "f.yaml:6: warning: spec.sentinel.replicas: \"4\": survives no more failures than 3 would; \
              choose an odd number, for example 5",
-            "f.yaml:13: skipped a Secret of v1; only a RedisFailover of storage.spotahome.com/v1 is checked",
+            "f.yaml:13: skipped a Secret of v1; only a RedisFailover of storage.spotahome.com is checked",
         ]
     );
     let indexes: Vec<_> = report.results.iter().map(|entry| entry.document).collect();
@@ -224,4 +224,38 @@ fn early_objects_are_judged_as_what_they_become() {
     );
     let misspelt = entry("{redis: {replcas: 5}}");
     assert_eq!(misspelt.warnings[0].path, "spec.redis.replcas");
+}
+
+#[test]
+fn objects_of_the_go_operator_are_refused_with_all_that_is_wrong() {
+    let text = HEAD.replace("storage.", "databases.");
+    let report = run(&format!("{text}spec: {{redis: {{port: 0, replcas: 5}}}}\n"));
+    assert_eq!(
+        lines(&report),
+        [
+            "f.yaml:1: RedisFailover \"x\" is not valid, 2 problems:",
+            "- apiVersion: \"databases.spotahome.com/v1\": is the Go operator's, which this one does not serve; \
+             change it to storage.spotahome.com/v1",
+            "- spec.redis.port: \"0\": is not a port; choose one from 1 to 65535",
+            "f.yaml:1: warning: spec.redis.replcas: is not a field of a RedisFailover; check the spelling",
+        ]
+    );
+    assert_eq!(report.exit_code(false), 1);
+    let both = run(&format!("{text}---\n{}", named("s-x"))).results;
+    assert!(both.iter().all(|entry| entry.problems.iter().any(|problem| problem.path == "metadata.name")));
+}
+
+#[test]
+fn a_version_that_is_not_served_is_refused() {
+    let report = run(&HEAD.replace("/v1", "/v2"));
+    assert_eq!(
+        lines(&report),
+        [
+            "f.yaml:1: RedisFailover \"x\" is not valid: apiVersion: \"storage.spotahome.com/v2\": is not served; \
+          write storage.spotahome.com/v1 or storage.spotahome.com/v1alpha2"
+        ]
+    );
+    assert_eq!(report.exit_code(false), 1);
+    let other = run("apiVersion: storage.spotahome.com.example.com/v1\nkind: RedisFailover\n");
+    assert_eq!(other.results[0].verdict, Verdict::Skipped);
 }

@@ -176,17 +176,26 @@ impl Operator {
         Self(child)
     }
 
-    /// Resident memory in KiB, once it has not grown for two seconds.
+    /// Resident memory in KiB, once that and the processor time have hardly grown for two seconds. The time tells a
+    /// process that is done from one that a busy machine keeps waiting.
     async fn settled(&self) -> u64 {
-        let mut last = (0, tokio::time::Instant::now());
+        let mut last = ((0, 0), tokio::time::Instant::now());
         eventually("the memory is settled", async || {
-            let now = self.resident();
-            if now.abs_diff(last.0) > 16 {
+            let now = (self.resident(), self.ticks());
+            if now.0.abs_diff(last.0.0) > 16 || now.1 > last.0.1 + 2 {
                 last = (now, tokio::time::Instant::now());
             }
-            if last.1.elapsed() > Duration::from_secs(2) { Ok(now) } else { Err(format!("{now} KiB")) }
+            let done = now.1 > 0 && last.1.elapsed() > Duration::from_secs(2);
+            if done { Ok(now.0) } else { Err(format!("{now:?} KiB and ticks")) }
         })
         .await
+    }
+
+    /// Processor time that it has used, in the kernel's ticks of 10 ms.
+    fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
     fn resident(&self) -> u64 {

@@ -1,10 +1,12 @@
 //! The page `docs/admission.md` and the files in `example/redisfailover/bad`: the catalogue of rules, and what the rules
 //! say of its examples.
 
+use redis_operator::admission;
 use redis_operator::api::defaults::{self, Images};
 use redis_operator::api::rules::catalogue::Example;
-use redis_operator::api::rules::{self, CATALOGUE, Rule, Severity};
-use redis_operator::api::{GROUP, KIND, Problem, RedisFailoverSpec, VERSION, parse, schema};
+use redis_operator::api::rules::{self, AROUND, CATALOGUE, Rule, Severity};
+use redis_operator::api::{GROUP, KIND, Problem, RedisFailoverSpec, VERSION, parse, schema, v1alpha2};
+use redis_operator::surroundings::{Names, View};
 use serde_json::{Value, json};
 
 use super::line;
@@ -21,7 +23,11 @@ says the same without a cluster.
 
 An update is refused only for what it changes. An object that was stored before a rule existed can be labelled,
 scaled, finalized, deleted and changed in every other field; what it breaks comes as a warning. Only a change of the
-field that is wrong has to be a right one. Deletions and the status are never judged.
+field that is wrong has to be a right one. A list counts as one field, and so does a map: labels, annotations, the
+`resources` of a container. Deletions and the status are never judged.
+
+Kubernetes 1.28 and 1.29 know no such mercy for what stands in the CRD: there an object that breaks a rule marked *also
+without the webhook*, or a limit of the schema, can be deleted, and else only be changed together with that field.
 
 The webhook knows all rules. The API server knows those that are marked *also without the webhook*: they stand in the
 CRD as CEL. Should a spec get past a webhook that is switched off, the operator judges it again, says so in the
@@ -32,6 +38,9 @@ without quotes and fraction*. What each option of `customConfig` may be is in
 [reference/settings.md](reference/settings.md).
 ";
 
+/// Longest line of an example that is shown whole.
+const LINE_CHARS: usize = 100;
+
 /// The page.
 pub(crate) fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -39,14 +48,17 @@ pub(crate) fn page() -> String {
     for chapter in CATALOGUE {
         line(&mut page, &format!("\n## {}", chapter.title));
         for rule in chapter.rules {
-            section(&mut page, rule, &by_cel);
+            section(&mut page, rule, &judged(rule), &by_cel);
         }
+    }
+    line(&mut page, &format!("\n## {}", AROUND.title));
+    for rule in AROUND.rules {
+        section(&mut page, rule, &judged_around(rule), &[]);
     }
     page
 }
 
-fn section(page: &mut String, rule: &Rule, by_cel: &[String]) {
-    let problem = judged(rule);
+fn section(page: &mut String, rule: &Rule, problem: &Problem, by_cel: &[String]) {
     let verdict = match rule.severity {
         Severity::Refuse => "Refused",
         Severity::Warn => "Warns",
@@ -63,10 +75,10 @@ fn section(page: &mut String, rule: &Rule, by_cel: &[String]) {
     if name.is_empty() {
         line(
             page,
-            &format!("\n{}\n> {}\n\nInstead:\n\n{}", block(bad), text(&problem), block(good).trim_end()),
+            &format!("\n{}\n> {}\n\nInstead:\n\n{}", block(bad), text(problem), block(good).trim_end()),
         );
     } else {
-        line(page, &format!("\n> {}", text(&problem)));
+        line(page, &format!("\n> {}", text(problem)));
     }
 }
 
@@ -76,11 +88,19 @@ fn text(problem: &Problem) -> String {
     format!("`` {message} ``")
 }
 
-/// A spec as an indented block.
+/// A spec as an indented block. Of lines that are all the same, and of a long line, there is only the beginning.
 fn block(spec: &str) -> String {
     let text = serde_saphyr::to_string(&json!({"spec": yaml(spec)})).expect("YAML");
+    let lines: Vec<_> = text.lines().collect();
     let mut block = String::new();
-    text.lines().for_each(|text| line(&mut block, &format!("    {text}")));
+    for same in lines.chunk_by(|one, next| one == next) {
+        let shown: String = same[0].chars().take(LINE_CHARS).collect();
+        let cut = if shown == same[0] { "" } else { "…" };
+        line(&mut block, &format!("    {shown}{cut}"));
+        if same.len() > 1 {
+            line(&mut block, &format!("    # … and {} such lines more", same.len() - 1));
+        }
+    }
     block
 }
 
@@ -117,6 +137,24 @@ fn judged(rule: &Rule) -> Problem {
     let verdict = rules::check(name(rule), &typed(bad), old.as_ref());
     let found = [verdict.problems, verdict.warnings].concat();
     found.into_iter().next().expect(rule.id)
+}
+
+/// What the webhook says of the bad example, created beside a RedisFailover `x` in a namespace without Secrets and
+/// ConfigMaps, by a client that speaks `v1alpha2`.
+fn judged_around(rule: &Rule) -> Problem {
+    let mut others = Names::default();
+    others.insert("", "x");
+    let [secrets, config_maps] = [(); 2].map(|()| Some(Names::default()));
+    let view = View { redis_failovers: Some(others), secrets, config_maps };
+    let object = json!({"metadata": {"name": name(rule)}, "spec": yaml(rule.example.bad)});
+    let judged = admission::judge(&object, None, &Images::default(), &view);
+    let warnings = [judged.warnings, v1alpha2::warnings(&object)].concat();
+    let (said, others) = match rule.severity {
+        Severity::Refuse => (judged.problems, warnings),
+        Severity::Warn => (warnings, judged.problems),
+    };
+    assert!(said.len() == 1 && others.is_empty(), "{}: {said:?} {others:?}", rule.id);
+    said[0].clone()
 }
 
 fn typed(spec: &str) -> RedisFailoverSpec {

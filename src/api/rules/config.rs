@@ -46,7 +46,7 @@ pub(super) fn redis(redis: &RedisSpec, found: &mut Findings) {
     duplicates(&entries, found);
 }
 
-pub(super) fn sentinel(sentinel: &SentinelSpec, found: &mut Findings) {
+pub(super) fn sentinel(sentinel: &SentinelSpec, old: Option<&SentinelSpec>, found: &mut Findings) {
     let entries = parsed(&sentinel.custom_config, SENTINEL_PATH, found);
     for entry in &entries {
         match short_form(&entry.directive) {
@@ -57,7 +57,7 @@ pub(super) fn sentinel(sentinel: &SentinelSpec, found: &mut Findings) {
             None => judge(entry, SENTINEL, "Sentinel", found),
         }
     }
-    quorum(&entries, sentinel.replicas.unwrap_or(defaults::REPLICAS), found);
+    quorum(&entries, sentinel, old, found);
     duplicates(&entries, found);
 }
 
@@ -116,15 +116,25 @@ fn short_form(directive: &Directive) -> Option<String> {
         .then(|| format!("{} {}", words[0], words[2]))
 }
 
-/// More votes than Sentinels never come together.
-fn quorum(entries: &[Entry<'_>], sentinels: i32, found: &mut Findings) {
+/// More votes than Sentinels never come together. Where they did not before, another number of Sentinels brings nothing
+/// about.
+fn quorum(entries: &[Entry<'_>], spec: &SentinelSpec, old: Option<&SentinelSpec>, found: &mut Findings) {
+    let (sentinels, old_sentinels) = (sentinels(spec), old.map(sentinels));
     for entry in entries.iter().filter(|entry| entry.directive.key == "quorum") {
-        if entry.directive.value.parse().is_ok_and(|votes: i64| votes > i64::from(sentinels)) {
+        let votes = entry.directive.value.parse().ok();
+        let is_above = |sentinels: i32| votes.is_some_and(|votes: i64| votes > i64::from(sentinels));
+        if is_above(sentinels) {
             let reason = format!("asks for more votes than the {sentinels} Sentinels have");
             let mend = format!("choose at most {sentinels}, for example \"quorum {}\"", sentinels / 2 + 1);
-            found.report_for(QUORUM, &[SENTINEL_PATH, "spec.sentinel.replicas"], entry.problem(reason, mend));
+            let fields = [SENTINEL_PATH, "spec.sentinel.replicas"];
+            let fields = if old_sentinels.is_some_and(is_above) { &fields[..1] } else { &fields };
+            found.report_for(QUORUM, fields, entry.problem(reason, mend));
         }
     }
+}
+
+fn sentinels(spec: &SentinelSpec) -> i32 {
+    spec.replicas.unwrap_or(defaults::REPLICAS)
 }
 
 /// One setting may not have two values. Settings with classes may have one for each class.

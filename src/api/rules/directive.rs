@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::settings::{self, REDIS, SENTINEL};
 use crate::api::Problem;
 
 /// Settings whose values are secrets or may hold some; messages show them without.
@@ -41,14 +42,36 @@ pub fn parse_all(entries: &[String], path: &str) -> Result<Vec<Directive>, Vec<P
     if problems.is_empty() { Ok(directives) } else { Err(problems) }
 }
 
-/// An entry as messages show it: without a password, however malformed it is.
+/// An entry as messages show it. Its value stands there only beside a name that is surely not that of a password: a
+/// misspelt or unreadable name may be one.
 pub(crate) fn shown(entry: &str) -> Cow<'_, str> {
     let lower = entry.to_ascii_lowercase();
     let mut words = lower.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    match words.find_map(|word| SECRETS.iter().find(|secret| **secret == word)) {
-        Some(secret) => format!("{secret} …").into(),
-        None => entry.into(),
+    if let Some(secret) = words.find_map(|word| SECRETS.iter().find(|secret| **secret == word)) {
+        return format!("{secret} …").into();
     }
+    let key = key(entry);
+    let is_known = [REDIS, SENTINEL].iter().any(|table| settings::has_row(table, &key.to_ascii_lowercase()));
+    let is_secret = SECRETS.iter().any(|secret| key.eq_ignore_ascii_case(secret));
+    match key.as_str() {
+        _ if is_known && !is_secret => entry.into(),
+        key if key == entry.trim() => entry.into(),
+        "" => "…".into(),
+        key => format!("{key} …").into(),
+    }
+}
+
+/// The name that an entry seems to begin with, unquoted and without `sentinel` before it; empty where there is none.
+fn key(entry: &str) -> String {
+    let name = word(entry.trim_start()).and_then(|(first, rest)| match rest.trim_start() {
+        second if first.eq_ignore_ascii_case("sentinel") => word(second).map(|(second, _)| second),
+        _ => Ok(first),
+    });
+    name.map(|name| name.chars().take_while(|c| is_of_name(*c)).collect()).unwrap_or_default()
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
 /// Parses one entry, with the quoting of redis.conf.
@@ -58,8 +81,7 @@ pub(super) fn parse(entry: &str, path: &str) -> Result<Directive, Problem> {
     let Some((name, values)) = words.split_first() else {
         return Err(malformed("an entry is empty", "remove it, or write \"name value\""));
     };
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || !name.chars().all(is_name) {
+    if name.is_empty() || !name.chars().all(is_of_name) {
         return Err(malformed("does not begin with the name of a setting", "write \"name value\""));
     }
     if values.is_empty() {
@@ -211,11 +233,31 @@ mod tests {
     #[case("requirepass=hunter2")]
     #[case("sentinel auth-pass mymaster hunter2")]
     #[case("user default on >hunter2\n")]
+    #[case(r#""require\x70ass" hunter2"#)]
+    #[case(r#""require\x70ass hunter2"#)]
+    #[case("requirepas hunter2")]
+    #[case("requirepas=hunter2")]
+    #[case("requirepas\thunter2")]
+    #[case("auth_pass mymaster hunter2")]
+    #[case("sentinel auth_pass mymaster hunter2")]
+    #[case("tls-key-file-pas hunter2")]
+    #[case("# hunter2")]
     fn passwords_are_not_shown(#[case] entry: &str) {
-        assert!(shown(entry).ends_with(" …"));
+        let text = shown(entry);
+        assert!(text.ends_with('…') && !text.contains("hunter2"), "{text}");
         if let Err(problem) = parse(entry, "p") {
             assert!(!problem.to_string().contains("hunter2"), "{problem}");
         }
+    }
+
+    #[rstest]
+    #[case("maxmemory: 2gb")]
+    #[case("Port 7000")]
+    #[case("down-after-milliseconds two")]
+    #[case("maxmemry")]
+    #[case("three")]
+    fn what_is_no_password_is_shown(#[case] entry: &str) {
+        assert_eq!(shown(entry), entry);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod config;
 pub mod directive;
 mod keys;
 pub mod labels;
+pub(crate) mod limits;
 mod master_name;
 mod names;
 mod own;
@@ -28,7 +29,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use catalogue::{CATALOGUE, Rule, Severity};
+pub use catalogue::{AROUND, CATALOGUE, Rule, Severity};
 pub(crate) use names::NAME_MAX;
 use serde_json::Value;
 pub(crate) use servers::PULL_POLICIES;
@@ -50,13 +51,21 @@ pub fn check(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpe
     find(name, spec, old).verdict(spec, old)
 }
 
+/// Checks a filled spec that takes the place of one that cannot be read: its fields count as new, and nothing is known of
+/// the claims that the other one had.
+#[must_use]
+pub fn check_anew(name: &str, spec: &RedisFailoverSpec) -> Verdict {
+    find(name, spec, None).verdict(spec, Some(&RedisFailoverSpec::default()))
+}
+
 fn find(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Findings {
     let mut found = Findings::default();
     names::object(name, &mut found);
     names::references(spec, &mut found);
     servers::check(spec, &mut found);
+    limits::check(spec, &mut found);
     config::redis(&spec.redis, &mut found);
-    config::sentinel(&spec.sentinel, &mut found);
+    config::sentinel(&spec.sentinel, old.map(|old| &old.sentinel), &mut found);
     master_name::check(&spec.sentinel, old.map(|old| &old.sentinel), &mut found);
     renames::check(&spec.redis.custom_command_renames, &mut found);
     storage::check(&spec.redis, old.map(|old| &old.redis.storage), &mut found);

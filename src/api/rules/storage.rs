@@ -1,7 +1,7 @@
 //! Where the data lives, and how that may change.
 
 use super::catalogue::{Rule, rule};
-use super::{Findings, keys, names, quantity, resources, texts};
+use super::{Findings, keys, names, own, quantity, resources, texts};
 use crate::api::spec::{EmbeddedClaim, RedisSpec, StorageSpec};
 use crate::api::{Problem, defaults};
 
@@ -11,12 +11,14 @@ const CLAIM: &str = "spec.redis.storage.persistentVolumeClaim";
 const NAME: &str = "spec.redis.storage.persistentVolumeClaim.metadata.name";
 const CLASS: &str = "spec.redis.storage.persistentVolumeClaim.spec.storageClassName";
 const ACCESS: &str = "spec.redis.storage.persistentVolumeClaim.spec.accessModes";
+const MODE: &str = "spec.redis.storage.persistentVolumeClaim.spec.volumeMode";
 const SIZE: &str = "spec.redis.storage.persistentVolumeClaim.spec.resources.requests.storage";
 
 const TWO_PLACES: &Rule = rule("storage-claim-and-empty-dir");
 const NO_SIZE: &Rule = rule("storage-claim-without-size");
 const BAD_SIZE: &Rule = rule("storage-claim-size-not-a-quantity");
 const ACCESS_MODES: &Rule = rule("storage-claim-access-modes");
+const VOLUME_MODE: &Rule = rule("storage-claim-volume-mode");
 const BAD_NAME: &Rule = rule("storage-claim-name");
 const ALONE: &Rule = rule("one-server-in-memory");
 const KEEPS_NOTHING: &Rule = rule("keep-without-claim");
@@ -31,6 +33,9 @@ const CHANGED: &Rule = rule("storage-claim-changed");
 /// How a volume may be used.
 const MODES: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
 
+/// The one kind of volume that is mounted. A bare device (`Block`) is not.
+const FILESYSTEM: &str = "Filesystem";
+
 pub(super) fn check(redis: &RedisSpec, old: Option<&StorageSpec>, found: &mut Findings) {
     let storage = &redis.storage;
     match &storage.persistent_volume_claim {
@@ -39,6 +44,7 @@ pub(super) fn check(redis: &RedisSpec, old: Option<&StorageSpec>, found: &mut Fi
                 found.report_for(TWO_PLACES, &[STORAGE], texts::STORAGE_TWICE.at(EMPTY_DIR, ""));
             }
             shape(claim, found);
+            taken_name(redis, claim, found);
         }
         None => in_memory(redis, found),
     }
@@ -86,12 +92,34 @@ fn shape(claim: &EmbeddedClaim, found: &mut Findings) {
         let mend = format!("choose of {}", MODES.join(", "));
         found.report(ACCESS_MODES, Problem::new(ACCESS, mode, "is not an access mode", mend));
     }
+    if let Some(mode) = claim.spec.volume_mode.as_deref().filter(|mode| *mode != FILESYSTEM) {
+        let reason = "is not a volume that servers can have their files in";
+        found.report(
+            VOLUME_MODE,
+            Problem::new(MODE, mode, reason, format!("write {FILESYSTEM}, or remove it")),
+        );
+    }
     if let Some(name) = claim.metadata.name.as_deref().filter(|name| !is_volume_name(name)) {
         let mend = "use at most 63 lower case letters, digits and '-'";
         found.report(BAD_NAME, Problem::new(NAME, name, "cannot be the name of a volume", mend));
     }
     keys::labels(&format!("{CLAIM}.metadata.labels"), &claim.metadata.labels, found);
     keys::annotations(&format!("{CLAIM}.metadata.annotations"), &claim.metadata.annotations, found);
+}
+
+/// A claim with the name of another volume would take its place in the pods.
+fn taken_name(redis: &RedisSpec, claim: &EmbeddedClaim, found: &mut Findings) {
+    let Some(name) = claim.metadata.name.as_deref() else { return };
+    let mut problem = |fields: &[&str]| {
+        let reason = "is the name of a volume of the operator's";
+        found.report_for(BAD_NAME, fields, Problem::new(NAME, name, reason, "choose another"));
+    };
+    let has_startup = redis.pod.startup_config_map.as_ref().is_some_and(|map| !map.is_empty());
+    if own::REDIS.volumes.iter().any(|(volume, _)| *volume == name) {
+        problem(&[NAME]);
+    } else if has_startup && name == own::REDIS.startup.0 {
+        problem(&[NAME, "spec.redis.startupConfigMap"]);
+    }
 }
 
 /// An empty name stands for the operator's own.

@@ -11,6 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 
 use crate::api::rules::NAME_MAX;
 use crate::api::rules::directive::SECRETS;
+use crate::api::rules::limits::{CLAIM_NAME_CHARS, COMMAND_CHARS, ENTRIES, ENTRY_CHARS};
 use crate::api::rules::owned::{self, Owned};
 use crate::api::rules::texts::{self, Text};
 
@@ -32,15 +33,6 @@ const RENAMES: &str = "spec.redis.customCommandRenames";
 const CONTROL: &str = r"\x00-\x1f\x7f-\x9f";
 /// A label of DNS.
 const LABEL: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
-
-/// Entries of a list at most. Servers have fewer options and commands.
-const ENTRIES: i64 = 256;
-/// Characters of an entry of customConfig at most.
-const ENTRY_CHARS: i64 = 1024;
-/// Characters of a command's name at most.
-const COMMAND_CHARS: i64 = 128;
-/// Characters of a claim's name at most.
-const CLAIM_NAME_CHARS: i64 = 253;
 
 /// All rules.
 pub(super) fn rules() -> Vec<Rule> {
@@ -151,20 +143,23 @@ fn of_entries(list: &str) -> Vec<Rule> {
         ),
         ..rule(&on, texts::ENTRY_NO_VALUE, "!self.matches('^ *[A-Za-z0-9._-]+ *$')")
     };
-    let control = format!("!entry.matches(r'[{CONTROL}]')");
-    let secret = format!("entry.matches('(?i)({})')", SECRETS.join("|"));
     vec![
         rule(&on, texts::ENTRY_EMPTY, "self.matches('[^ ]')"),
         no_value,
-        rule(&on, texts::ENTRY_CONTROL, format!("{secret} || {control}").replace("entry", "self")),
-        rule(list, texts::ENTRY_CONTROL, format!("self.all(entry, !{secret} || {control})")),
+        // On the list: the entry may hold a password, under a misspelt name too.
+        rule(list, texts::ENTRY_CONTROL, format!("self.all(entry, !entry.matches(r'[{CONTROL}]'))")),
     ]
 }
 
 fn of_owned(owned: &Owned) -> Rule {
     let keys: Vec<_> = owned.keys.iter().map(|key| key.replace('*', "[a-z0-9_.-]*")).collect();
     let is_owned = format!("matches(r'(?i)^ *({}) +[^ {CONTROL}][^{CONTROL}]*$')", keys.join("|"));
-    let (on, cel) = if owned.keys.iter().any(|key| SECRETS.contains(key)) {
+    let covers = |key: &str, secret: &str| match key.strip_suffix('*') {
+        Some(start) => secret.starts_with(start),
+        None => key == secret,
+    };
+    let may_be_secret = |key: &&str| SECRETS.iter().any(|secret| covers(key, secret));
+    let (on, cel) = if owned.keys.iter().any(may_be_secret) {
         (owned.list.to_owned(), format!("self.all(entry, !entry.{is_owned})"))
     } else {
         (format!("{}[]", owned.list), format!("!self.{is_owned}"))
@@ -184,15 +179,19 @@ fn of_renames() -> Vec<Rule> {
 /// Adds the rules to the schema, and the limits that they need.
 pub(super) fn add(root: &mut JSONSchemaProps) {
     for list in [LISTS[0], LISTS[1], RENAMES] {
-        limit(root, list, |field| field.max_items = Some(ENTRIES));
+        limit(root, list, |field| field.max_items = i64::try_from(ENTRIES).ok());
     }
     for list in LISTS {
-        limit(root, &format!("{list}[]"), |entry| entry.max_length = Some(ENTRY_CHARS));
+        limit(root, &format!("{list}[]"), |entry| entry.max_length = i64::try_from(ENTRY_CHARS).ok());
     }
     for name in ["from", "to"] {
-        limit(root, &format!("{RENAMES}[].{name}"), |name| name.max_length = Some(COMMAND_CHARS));
+        limit(root, &format!("{RENAMES}[].{name}"), |name| {
+            name.max_length = i64::try_from(COMMAND_CHARS).ok();
+        });
     }
-    limit(root, &format!("{CLAIM}.metadata.name"), |name| name.max_length = Some(CLAIM_NAME_CHARS));
+    limit(root, &format!("{CLAIM}.metadata.name"), |name| {
+        name.max_length = i64::try_from(CLAIM_NAME_CHARS).ok();
+    });
     for rule in rules() {
         limit(root, &rule.on, |field| {
             field.x_kubernetes_validations.get_or_insert_default().push(ValidationRule {

@@ -9,6 +9,8 @@ use super::*;
 use crate::api::defaults::{self, Images};
 use crate::api::{parse, rules};
 
+mod limits;
+
 fn schema() -> Value {
     let crd = crd();
     let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
@@ -366,8 +368,14 @@ proptest! {
 /// The API server prints the value of an entry that a rule on entries refuses.
 #[test]
 fn entries_with_passwords_are_refused_by_rules_on_the_list() {
-    for entry in ["requirepass hunter2", "MasterAuth hunter2", "user a on >hunter2", "requirepass \nhunter2"]
-    {
+    for entry in [
+        "requirepass hunter2",
+        "MasterAuth hunter2",
+        "user a on >hunter2",
+        "requirepass \nhunter2",
+        "requirepas hunter2\n",
+        "tls-key-file-pass hunter2",
+    ] {
         let object = object("x", &entries(&[entry]), false);
         let errors = Validator::new().validate_compiled(&COMPILED, &object, None).unwrap_err().into_vec();
         assert!(errors.iter().all(|error| error.field_path == "spec.redis.customConfig"), "{errors:?}");

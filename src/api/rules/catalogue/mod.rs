@@ -2,15 +2,32 @@
 //!
 //! Rules are made here alone, and code reports a problem only under a rule: so none can be reported that has no entry.
 //! The page `docs/admission.md` and the files in `example/redisfailover/bad` are made from these entries; the messages
-//! in them come from running the rules on the examples. A rule that needs other objects than the one it judges goes
-//! into a file of its own beside these.
+//! in them come from running the rules on the examples. What is said without a [`Rule`] in the code, because it takes
+//! other objects or a raw spec, has its entries in [`AROUND`].
 
+/// A text 256 times.
+macro_rules! x256 {
+    ($($text:tt)*) => { x16!(x16!($($text)*)) };
+}
+
+macro_rules! x16 {
+    ($($text:tt)*) => { x4!(x4!($($text)*)) };
+}
+
+macro_rules! x4 {
+    ($($text:tt)*) => { concat!($($text)*, $($text)*, $($text)*, $($text)*) };
+}
+
+mod around;
 mod names;
 mod pods;
 mod renames;
 mod servers;
 mod settings;
 mod storage;
+
+#[cfg(test)]
+pub(super) use {x4, x16, x256};
 
 /// A rule that specs must keep, or should.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +89,9 @@ pub const CATALOGUE: &[Chapter] = &[
     Chapter { title: "Storage", rules: storage::RULES },
     Chapter { title: "Pods", rules: pods::RULES },
 ];
+
+/// What is said besides, at the end of the page.
+pub const AROUND: Chapter = Chapter { title: "Around the spec", rules: around::RULES };
 
 /// The rule with this id. For constants: there, an id that no rule has does not compile.
 pub(in crate::api) const fn rule(id: &str) -> &'static Rule {

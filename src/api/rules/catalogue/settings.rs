@@ -6,6 +6,25 @@ const BOTH: &str = "spec.redis.customConfig, spec.sentinel.customConfig";
 
 pub(super) const RULES: &[Rule] = &[
     refuse(
+        "too-many-entries",
+        "spec.redis.customConfig, spec.sentinel.customConfig, spec.redis.customCommandRenames",
+        "A list has at most 256 entries: servers have fewer options and commands. Without a limit the API server could \
+         not judge the list by itself.",
+        create(
+            concat!("redis: {customConfig: [", x256!("hz 10, "), "hz 10]}"),
+            "redis: {customConfig: [hz 10]}",
+        ),
+    ),
+    refuse(
+        "entry-too-long",
+        "spec.redis.customConfig, spec.sentinel.customConfig, spec.redis.customCommandRenames",
+        "An entry of customConfig has at most 1024 characters, and the name of a command 128, for the same reason.",
+        create(
+            concat!("redis: {customConfig: [proc-title-template ", x256!("long"), "]}"),
+            "redis: {customConfig: [proc-title-template redis]}",
+        ),
+    ),
+    refuse(
         "malformed-option",
         BOTH,
         "An entry is one line of redis.conf: a name, a blank and a value. Without a value, with a line break or with a \

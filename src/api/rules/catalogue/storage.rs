@@ -49,9 +49,21 @@ pub(super) const RULES: &[Rule] = &[
         ),
     ),
     refuse(
+        "storage-claim-volume-mode",
+        "spec.redis.storage.persistentVolumeClaim.spec.volumeMode",
+        "Servers keep their data in files. A volume of the mode `Block` is a bare device, which is not mounted.",
+        create(
+            "redis: {storage: {persistentVolumeClaim: {metadata: {name: data}, spec: {accessModes: \
+         [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, volumeMode: Block}}}}",
+            "redis: {storage: {persistentVolumeClaim: {metadata: {name: data}, spec: {accessModes: \
+         [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, volumeMode: Filesystem}}}}",
+        ),
+    ),
+    refuse(
         "storage-claim-name",
         "spec.redis.storage.persistentVolumeClaim.metadata.name",
-        "The name becomes that of a volume in the pods and the beginning of the claims' names.",
+        "The name becomes that of a volume in the pods and the beginning of the claims' names. Volumes of the operator's \
+         have other names: `redis-config` and so on.",
         create(
             "redis: {storage: {persistentVolumeClaim: {metadata: {name: My_Data}, spec: {accessModes: \
          [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}}",

@@ -88,6 +88,11 @@ pub fn find(table: &[Group], key: &str) -> Option<Class> {
     own.or_else(family).map(|setting| setting.class)
 }
 
+/// Whether a table has a row of its own for a key in lower case.
+pub(super) fn has_row(table: &[Group], key: &str) -> bool {
+    table.iter().flat_map(|group| group.settings).any(|setting| setting.key == key)
+}
+
 /// The known key that a misspelt one most likely means, if one is near.
 pub(super) fn nearest_key(table: &[Group], key: &str) -> Option<&'static str> {
     let keys = table.iter().flat_map(|group| group.settings).map(|setting| setting.key);

@@ -43,11 +43,14 @@ fn stored_examples_break_nothing_before_the_update() {
 
 #[test]
 fn ids_are_distinct_and_fit_names_of_files_and_objects() {
-    let ids: BTreeSet<_> = rules().map(|rule| rule.id).collect();
-    assert_eq!(ids.len(), rules().count());
+    let all = || rules().chain(AROUND.rules);
+    let ids: BTreeSet<_> = all().map(|rule| rule.id).collect();
+    assert_eq!(ids.len(), all().count());
     for id in ids {
         assert!(names::is_label(id) && id.len() <= NAME_MAX, "{id}");
-        assert_eq!(super::super::catalogue::rule(id).id, id);
+    }
+    for rule in rules() {
+        assert_eq!(super::super::catalogue::rule(rule.id), rule);
     }
 }
 

@@ -151,6 +151,29 @@ fn names_are_taken_only_where_they_are_used() {
     );
 }
 
+#[test]
+fn a_claim_cannot_have_the_name_of_a_volume_of_the_operators() {
+    let path = "spec.redis.storage.persistentVolumeClaim.metadata.name";
+    let of = |name: &str, others: Value| {
+        let mut claim = claim(json!("1Gi"));
+        claim["metadata"]["name"] = json!(name);
+        let mut redis = json!({"storage": {"persistentVolumeClaim": claim}});
+        redis.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
+        json!({"redis": redis})
+    };
+    for (name, _) in own::REDIS.volumes {
+        refuses(of(name, json!({})), path, "is the name of a volume of the operator's; choose another");
+    }
+    accepts(of("redis-startup-config", json!({})));
+    let both = || of("redis-startup-config", json!({"startupConfigMap": "a"}));
+    refuses(both(), path, "is the name of a volume of the operator's");
+    let added = check("x", &spec(both()), Some(&spec(of("redis-startup-config", json!({})))));
+    assert_eq!(added.problems.len(), 1, "the script was added");
+    let stored = of("redis-auth", json!({}));
+    let scaled = check("x", &spec(of("redis-auth", json!({"replicas": 5}))), Some(&spec(stored)));
+    assert_eq!((scaled.problems.len(), scaled.warnings.len()), (0, 1), "it was stored before");
+}
+
 /// Keys have dots, so the comparison is of the field as a whole.
 #[test]
 fn a_change_of_a_key_with_dots_is_seen() {

@@ -2,6 +2,7 @@
 
 use webhook::{Admit, Request, Verdict as Answer};
 
+use super::super::catalogue::{x4, x16, x256};
 use super::catalogue::{rules, yaml};
 use super::*;
 use crate::admission::Admission;
@@ -22,6 +23,8 @@ const WORSE: &[(&str, &str)] = &[
     ("bootstrap-node", "bootstrapNode: {host: other.example.com}"),
     ("sentinel-master-name", "sentinel: {masterName: ''}"),
     ("sentinel-master-name-changed", ""),
+    ("too-many-entries", concat!("redis: {customConfig: [", x256!("hz 20, "), "hz 20]}")),
+    ("entry-too-long", concat!("redis: {customConfig: [proc-title-template ", x256!("LONG"), "]}")),
     ("malformed-option", "redis: {customConfig: [hz]}"),
     ("owned-option", "redis: {customConfig: [port 7001]}"),
     ("fixed-option", "redis: {customConfig: [io-threads 8]}"),
@@ -54,6 +57,11 @@ const WORSE: &[(&str, &str)] = &[
         "storage-claim-access-modes",
         "redis: {storage: {persistentVolumeClaim: {metadata: {name: data}, \
          spec: {accessModes: [Often], resources: {requests: {storage: 1Gi}}}}}}",
+    ),
+    (
+        "storage-claim-volume-mode",
+        "redis: {storage: {persistentVolumeClaim: {metadata: {name: data}, \
+         spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, volumeMode: Raw}}}}",
     ),
     (
         "storage-claim-name",
@@ -123,12 +131,13 @@ fn passes(rule: &Rule, what: &str, old: &Value, new: &Value) {
 }
 
 /// Changes of a stored object that have nothing to do with any rule.
-const ELSEWHERE: [(&str, &str, &str); 7] = [
+const ELSEWHERE: [(&str, &str, &str); 8] = [
     ("a label", "/metadata/labels", "{a: b}"),
     ("an annotation", "/metadata/annotations", "{a: b}"),
     ("a finalizer", "/metadata/finalizers", "[a.example.com/b]"),
     ("its deletion", "/metadata/deletionTimestamp", "'2026-01-01T00:00:00Z'"),
     ("its scale", "/spec/redis/replicas", "5"),
+    ("the number of Sentinels", "/spec/sentinel/replicas", "2"),
     ("the other servers", "/spec/sentinel/disablePodDisruptionBudget", "true"),
     ("a field beside", "/spec/redis/disablePodDisruptionBudget", "true"),
 ];

@@ -102,6 +102,12 @@ fn a_rule_on_two_fields_refuses_a_change_of_either() {
     );
     let quorum = |sentinels: i32| json!({"sentinel": {"replicas": sentinels, "customConfig": ["quorum 3"]}});
     update_refused(quorum(3), quorum(1), "spec.sentinel.customConfig[0]", "more votes than the 1 Sentinels");
+    let scaled = updated(quorum(2), quorum(1));
+    assert_eq!(
+        (scaled.problems.len(), scaled.warnings.len()),
+        (0, 2),
+        "they never came together: {scaled:?}"
+    );
     let missing =
         with_claim(json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}));
     let size = "spec.redis.storage.persistentVolumeClaim.spec.resources.requests.storage";
