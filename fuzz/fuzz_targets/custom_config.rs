@@ -31,7 +31,8 @@ fuzz_target!(|text: &str| {
     let words = |value: &str| value.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let grouped = ["save", "oom-score-adj-values", "client-output-buffer-limit"];
     let plain = |list: &[directive::Directive]| {
-        let settings = list.iter().filter(|d| !grouped.contains(&d.key.as_str()) && d.key != "watchdog-period");
+        let settings =
+            list.iter().filter(|d| !grouped.contains(&d.key.as_str()) && d.key != "watchdog-period");
         settings.map(|d| (d.key.clone(), d.value.clone())).collect::<Vec<_>>()
     };
     assert_eq!(plain(&read), plain(&valid.redis.config), "{file}");
