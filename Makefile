@@ -56,9 +56,10 @@ bench: ## what an admission costs, beside a bare responder (two processors, minu
 fuzz: ## fuzz each target for FUZZ_SECONDS (600); needs the nightly toolchain
 	@command -v cargo-fuzz >/dev/null || $(STEP) "install cargo-fuzz" cargo install --locked cargo-fuzz
 	@for target in $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))); do \
+		mkdir -p fuzz/target/corpus/$$target; \
 		CARGO_TARGET_DIR=$(CURDIR)/fuzz/target $(STEP) "fuzz $$target" \
-			cargo +nightly fuzz run --fuzz-dir fuzz $$target -- -max_total_time=$(FUZZ_SECONDS) \
-			-rss_limit_mb=2048 -max_len=65536; \
+			cargo +nightly fuzz run --fuzz-dir fuzz $$target fuzz/target/corpus/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -max_len=65536; \
 	done
 
 image: ## the image redis-operator:dev, also as target/image.tar (PROFILE=release or e2e)
