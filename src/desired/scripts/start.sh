@@ -19,12 +19,13 @@ start() {
     exec redis-server /redis/redis.conf "$@"
 }
 
-# Not one that is gone or waits itself: whose address that is later nobody knows.
-is_master() {
-    case $(server_at "$1" "$2" INFO replication) in
-    *role:master*) return 0 ;;
+# Follows the named server, if it answers as master; one that is gone or waits itself is nobody to follow. Whether an
+# empty one may overwrite what this disk holds is for the operator to say.
+start_after() {
+    case $(server_at "$1" "$2" INFO) in
+    *role:master*db[0-9]*:keys=*) start --replicaof "$1" "$2" ;;
+    *role:master*) start ;;
     esac
-    return 1
 }
 
 # Whether a server has what this one had: a replica that has not restarted since, and was in sync a moment ago; or one
@@ -64,9 +65,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
     "$POD_IP") has_heir || start ;;
     '' | 127.0.0.1) [ -n "$waits" ] || start ;;
     *)
-        if is_master "$named_host" "$named_port"; then
-            start --replicaof "$named_host" "$named_port"
-        fi
+        start_after "$named_host" "$named_port"
         [ -n "$waits" ] || start
         ;;
     esac

@@ -48,7 +48,9 @@ const ANOTHER_AT_THIRD: &str =
 /// As redis-cli prints them: values may be empty.
 const TWO_REPLICAS: &str = "printf 'name\\n10.0.0.3:6380\\nip\\n10.0.0.3\\nport\\n6380\\nrunid\\n\\nflags\\nslave\\n\
      name\\n10.0.0.2:6380\\nip\\n10.0.0.2\\nport\\n6380\\nrunid\\nabc\\nflags\\nslave\\n'";
-const MASTER: &str = "printf '# Replication\\r\\nrole:master\\r\\nconnected_slaves:0\\r\\n'";
+const MASTER: &str =
+    "printf '# Replication\\r\\nrole:master\\r\\n# Keyspace\\r\\ndb0:keys=1,expires=0\\r\\n'";
+const EMPTY_MASTER: &str = "printf '# Replication\\r\\nrole:master\\r\\n# Keyspace\\r\\n'";
 
 fn replica(source: &str, link: &str) -> String {
     format!(
@@ -85,11 +87,11 @@ fn a_server_follows_the_master_that_the_sentinels_name() {
 }
 
 #[test]
-fn a_named_one_that_is_no_master_is_not_followed() {
+fn a_named_one_that_is_no_master_or_empty_is_not_followed() {
+    let waits = replica("127.0.0.1", "master_link_status:down");
     for shell in shells() {
-        for info in [OUT_OF_REACH.to_owned(), replica("127.0.0.1", "master_link_status:down"), String::new()]
-        {
-            let stage = stage(ANOTHER, "", &info);
+        for info in [OUT_OF_REACH, &waits, "", EMPTY_MASTER] {
+            let stage = stage(ANOTHER, "", info);
             run(&stage, &shell, 20);
             assert_eq!(started(&stage), ALONE, "{info}");
         }
@@ -168,6 +170,13 @@ fn it_waits_no_longer_when_the_heir_is_gone_or_time_is_up() {
         let never = stage(OURSELVES, TWO_REPLICAS, &heir);
         let said = String::from_utf8(run(&never, &shell, 1).stdout).unwrap();
         assert_eq!(started(&never), ALONE);
+        let empty = stage(
+            ANOTHER_AT_THIRD,
+            TWO_REPLICAS,
+            &format!("[ \"$asked\" -ge 3 ] && {EMPTY_MASTER} || {heir}"),
+        );
+        run(&empty, &shell, 20);
+        assert_eq!(started(&empty), ALONE, "it need not wait for what it does not follow");
         assert!(said.ends_with("no other server became master within 1 seconds\n"), "{said}");
     }
 }
@@ -182,7 +191,7 @@ fn only_servers_are_told_the_password() {
             stage.log(),
             [
                 "no password|-h rfs-cart -p 26379 SENTINEL get-master-addr-by-name mymaster".to_owned(),
-                format!("{PASSWORD}|-h 10.0.0.2 -p 6380 INFO replication"),
+                format!("{PASSWORD}|-h 10.0.0.2 -p 6380 INFO"),
                 FOLLOWS.to_owned(),
             ]
         );
