@@ -62,7 +62,9 @@ async fn servers_that_all_restart_with_their_data_wait_for_nobody() {
             operator.dead.insert(format!("rfr-x-{number}"), Death::Restarted);
         }
         let begun = Instant::now();
-        stage.redis.iter_mut().for_each(|server| server.restart());
+        for server in &mut stage.redis {
+            server.restart();
+        }
         let master = ordinal(&operator.heal(&stage, PATIENCE).await);
         let healed = begun.elapsed();
         let written = writer.stop(&stage.address(master)).await;

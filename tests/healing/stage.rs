@@ -47,7 +47,7 @@ impl Stage {
         wait_until("the Sentinels name another master", limit, async || {
             let named = named(&client, &self.sentinel_addresses()).await;
             let new = (0..self.redis.len()).find(|ordinal| named.as_ref() == Some(&self.address(*ordinal)));
-            new.filter(|new| *new != old).ok_or(format!("{named:?}"))
+            new.filter(|new| *new != old).ok_or_else(|| format!("{named:?}"))
         })
         .await
     }
@@ -75,7 +75,7 @@ impl Stage {
 /// A server that starts as the container in a pod does: by the script and with the files of its ConfigMaps.
 fn redis(binary: &str, valid: &Valid, sentinel: &str) -> Server {
     let (ip, path) = (loopback(), std::env::var("PATH").unwrap());
-    let path = tools().map_or(path.clone(), |tools| format!("{}:{path}", tools.display()));
+    let path = tools().map(|tools| format!("{}:{path}", tools.display())).unwrap_or(path);
     let desired = redis_operator::desired::build(valid, None);
     let file = |config_map: &str, key: &'static str| {
         let child = desired.present.iter().find(|child| child.name == config_map).unwrap();

@@ -146,10 +146,10 @@ impl World {
         let (ip, until) = (self.servers[number].ip, self.servers[number].waits_until);
         let master =
             named.and_then(|named| self.at(named)).filter(|server| server.answers() && server.master);
-        let (serves, empty) = (master.is_some(), master.is_none_or(|master| master.data == 0));
+        let (found, empty) = (master.is_some(), master.is_none_or(|master| master.data == 0));
         let waits = match named.filter(|named| *named != 0) {
             Some(named) if named == ip => self.has_heir(number),
-            Some(_) if serves => false,
+            Some(_) if found => false,
             _ => until != 0,
         };
         if waits && (until == 0 || self.now < until) {
@@ -161,7 +161,7 @@ impl World {
             return;
         }
         self.boot(number);
-        if let Some(named) = named.filter(|named| serves && !empty && *named != ip) {
+        if let Some(named) = named.filter(|named| found && !empty && *named != ip) {
             self.follow(number, named);
         }
     }
