@@ -228,6 +228,7 @@ impl World {
     }
 
     fn replicate(&mut self, number: usize) {
+        let now = self.now;
         let server = &self.servers[number];
         if !server.answers() || server.master {
             return;
@@ -236,7 +237,7 @@ impl World {
             .at(server.source)
             .filter(|source| source.answers() && (source.master || source.link))
             .cloned();
-        let (lag, now) = (self.random.once_in(8), self.now);
+        let lag = self.random.once_in(8);
         let server = &mut self.servers[number];
         let Some(source) = source.filter(|source| source.uid != server.uid) else {
             (server.link, server.copying) = (false, 0);
