@@ -13,12 +13,18 @@ use crate::secret::Password;
 /// The script of the readiness probe.
 pub(super) const READY_SCRIPT: &str = include_str!("scripts/ready.sh");
 /// The script that runs before a redis server stops.
-pub(super) const SHUTDOWN_SCRIPT: &str = include_str!("scripts/shutdown.sh");
+pub(super) const SHUTDOWN_SCRIPT: &str =
+    concat!(include_str!("scripts/ask.sh"), include_str!("scripts/shutdown.sh"));
+/// The script that starts a redis server.
+pub(super) const START_SCRIPT: &str =
+    concat!(include_str!("scripts/ask.sh"), include_str!("scripts/start.sh"));
 
-/// redis.conf.
+/// redis.conf, and the script that starts a server with it.
 pub(super) fn redis(valid: &Valid) -> ConfigMap {
     let name = names::redis(&valid.identity.name);
-    config_map(valid, Component::Redis, name, "redis.conf", config::redis(valid))
+    let mut config_map = config_map(valid, Component::Redis, name, "redis.conf", config::redis(valid));
+    config_map.data.get_or_insert_default().insert("start.sh".to_owned(), START_SCRIPT.to_owned());
+    config_map
 }
 
 /// The user's customConfig, in a ConfigMap of its own: it never shows in the servers' main files.

@@ -29,8 +29,8 @@ pub(super) fn redis(valid: &Valid) -> Vec<EnvVar> {
     env
 }
 
-/// What the shutdown script needs besides.
-pub(super) fn shutdown(valid: &Valid) -> Vec<EnvVar> {
+/// What the scripts of start and stop need besides.
+pub(super) fn scripts(valid: &Valid) -> Vec<EnvVar> {
     vec![
         pod_field("POD_IP", "status.podIP"),
         text("MASTER_NAME", valid.sentinel.master_name.clone()),

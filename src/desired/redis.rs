@@ -104,13 +104,13 @@ fn server(valid: &Valid) -> Container {
     let own = &valid.redis.pod;
     let probes = probes::redis(valid);
     let mut env = env::redis(valid);
-    env.extend(env::shutdown(valid));
+    env.extend(env::scripts(valid));
     let before_stop = pod::command(&[], &["/bin/sh", "/redis-shutdown/shutdown.sh"]);
     Container {
         name: "redis".to_owned(),
         image: own.image.clone(),
         image_pull_policy: own.image_pull_policy.clone(),
-        command: Some(pod::command(&own.command, &["redis-server", "/redis/redis.conf"])),
+        command: Some(pod::command(&own.command, &["/bin/sh", "/redis/start.sh"])),
         env: Some(env),
         ports: Some(vec![pod::port("redis", i32::from(valid.redis.port))]),
         resources: own.resources.clone(),

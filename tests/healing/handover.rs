@@ -12,23 +12,26 @@ use crate::stage::{Stage, Writer, peer};
 use crate::support::processes::{versions, wait_until};
 
 /// Longer than a failover of the Sentinels on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A healthy `RedisFailover` and its operator.
-async fn healthy(binary: &str) -> (Stage, Operator, usize) {
-    let stage = Stage::start(binary);
+pub(crate) async fn healthy(binary: &str) -> (Stage, Operator, usize) {
+    started(Stage::start(binary)).await
+}
+
+pub(crate) async fn started(stage: Stage) -> (Stage, Operator, usize) {
     let mut operator = Operator::new();
     let plan = operator.heal(&stage, PATIENCE).await;
     let master = ordinal(&plan);
     (stage, operator, master)
 }
 
-fn ordinal(plan: &Plan) -> usize {
+pub(crate) fn ordinal(plan: &Plan) -> usize {
     let pod = &plan.master.as_ref().unwrap().pod;
     pod.rsplit('-').next().unwrap().parse().unwrap()
 }
 
-fn name(binary: &str) -> &str {
+pub(crate) fn name(binary: &str) -> &str {
     Path::new(binary).file_name().and_then(|name| name.to_str()).unwrap_or(binary)
 }
 

@@ -5,6 +5,8 @@ mod handover;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -13,7 +13,7 @@ use redis_operator::redis::{Address, Client, Deadlines, Error, Peer, Reply, Serv
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::support::processes::{Server, free_port, loopback, wait_until};
+use crate::support::processes::{Server, free_port, loopback, tools, wait_until};
 
 /// Three servers and three Sentinels that know nothing of one another, as new pods do.
 pub(crate) struct Stage {
@@ -24,23 +24,36 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn start(binary: &str) -> Self {
+        Self::with(binary, &[])
+    }
+
+    /// With this customConfig.
+    pub(crate) fn with(binary: &str, config: &[&str]) -> Self {
         let port = free_port();
-        let text = port.to_string();
-        let server = |_| {
-            Server::redis_of(
-                binary.into(),
-                &loopback(),
-                port,
-                &["--replicaof", "127.0.0.1", &text, "--save", ""],
-            )
-        };
         let monitor = format!("sentinel monitor mymaster 127.0.0.1 {port} 2");
         let sentinel = |_| Server::sentinel_of(binary.into(), &loopback(), SENTINEL_PORT, &monitor);
-        let mut spec = json!({"redis": {"port": port}});
+        let mut spec = json!({"redis": {"port": port, "customConfig": config}});
         defaults::fill(&mut spec, &Images::default());
         let identity = Identity { name: "x".to_owned(), ..Identity::default() };
         let valid = Valid::new(identity, parse::spec(&spec).unwrap()).unwrap();
-        Self { valid, redis: (0..3).map(server).collect(), sentinels: (0..3).map(sentinel).collect() }
+        let sentinels: Vec<_> = (0..3).map(sentinel).collect();
+        let redis = (0..3).map(|_| redis(binary, &valid, &sentinels[0].ip)).collect();
+        Self { valid, redis, sentinels }
+    }
+
+    /// The server that the Sentinels name, once they name one that is another than `old`.
+    pub(crate) async fn successor_of(&self, old: usize, limit: Duration) -> usize {
+        let client = Client::new(Deadlines::default());
+        wait_until("the Sentinels name another master", limit, async || {
+            let named = named(&client, &self.sentinel_addresses()).await;
+            let new = (0..self.redis.len()).find(|ordinal| named.as_ref() == Some(&self.address(*ordinal)));
+            new.filter(|new| *new != old).ok_or_else(|| format!("{named:?}"))
+        })
+        .await
+    }
+
+    fn sentinel_addresses(&self) -> Vec<Address> {
+        self.sentinels.iter().map(|s| Address { host: s.ip.clone(), port: s.port }).collect()
     }
 
     pub(crate) fn pods(&self) -> Vec<Arc<Pod>> {
@@ -57,6 +70,43 @@ impl Stage {
     pub(crate) fn address(&self, ordinal: usize) -> Address {
         Address { host: self.redis[ordinal].ip.clone(), port: self.redis[ordinal].port }
     }
+}
+
+/// A server that starts as the container in a pod does: by the script and with the files of its ConfigMaps.
+fn redis(binary: &str, valid: &Valid, sentinel: &str) -> Server {
+    let (ip, path) = (loopback(), std::env::var("PATH").unwrap());
+    let path = tools().map(|tools| format!("{}:{path}", tools.display())).unwrap_or(path);
+    let desired = redis_operator::desired::build(valid, None);
+    let file = |config_map: &str, key: &'static str| {
+        let child = desired.present.iter().find(|child| child.name == config_map).unwrap();
+        let text = child.body["data"][key].as_str().unwrap();
+        let places = ["/redis/", "/redis-custom/", "/redis-auth/"];
+        (
+            key,
+            places.iter().fold(text.replace("/data", "FOLDER"), |text, place| text.replace(place, "FOLDER/")),
+        )
+    };
+    // What a pod has by its own network and image.
+    let server = format!(
+        "#!/bin/sh\nPATH='{path}'\nexec {binary} \"$@\" --bind {ip} --replica-announce-ip {ip} \
+         --repl-diskless-sync-delay 0\n"
+    );
+    let files = [
+        file("rfr-x", "redis.conf"),
+        file("rfr-x", "start.sh"),
+        file("rfr-custom-x", "custom.conf"),
+        ("redis-server", server),
+    ];
+    let command = [
+        format!("PATH=FOLDER:{path}"),
+        format!("REDIS_PORT={}", valid.redis.port),
+        format!("POD_IP={ip}"),
+        format!("SENTINEL_HOST={sentinel}"),
+        format!("MASTER_NAME={}", valid.sentinel.master_name),
+        "/bin/sh".to_owned(),
+        "FOLDER/start.sh".to_owned(),
+    ];
+    Server::container(&ip, valid.redis.port, &files, &command)
 }
 
 fn pod(component: &str, prefix: &str, number: usize, ip: &str) -> Arc<Pod> {
@@ -89,8 +139,7 @@ pub(crate) struct Written {
 impl Writer {
     pub(crate) fn start(stage: &Stage) -> Self {
         let (stop, count) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let sentinels =
-            stage.sentinels.iter().map(|s| Address { host: s.ip.clone(), port: s.port }).collect();
+        let sentinels = stage.sentinel_addresses();
         Self { stop: stop.clone(), count: count.clone(), task: tokio::spawn(write(sentinels, stop, count)) }
     }
 

@@ -10,6 +10,11 @@ pub(crate) type Ip = u8;
 
 /// Simulated milliseconds of one tick.
 pub(crate) const TICK: u64 = 100;
+/// How often, and how long, the script that starts a server waits: milliseconds.
+const ASKS_AGAIN: u64 = 500;
+const WAITS: u64 = 20_000;
+/// Who lost the link to its master before that has not the newest data: milliseconds.
+const WAS_LINKED: u64 = 100_000;
 /// Ticks that a full copy of the data takes.
 const COPY: u8 = 5;
 
@@ -46,6 +51,10 @@ pub(crate) struct Server {
     pub(crate) master: bool,
     pub(crate) source: Ip,
     pub(crate) link: bool,
+    /// When it last had a link to its source; 0 is never.
+    linked_at: u64,
+    /// Until when its script waits for another server to become master; 0 while it does not.
+    waits_until: u64,
     pub(crate) copying: u8,
     pub(crate) id: u64,
     pub(crate) id2: u64,
@@ -127,6 +136,43 @@ impl World {
         }
         (server.exists, server.up, server.run) = (true, true, run);
         (server.master, server.source, server.link, server.copying) = (false, 0, false, 0);
+        (server.linked_at, server.waits_until) = (0, 0);
+    }
+
+    /// The script that starts a server asks a Sentinel first who is master, as the real one does.
+    fn start(&mut self, number: usize) {
+        let chosen = usize::try_from(self.random.below(3)).unwrap();
+        let named = Some(&self.sentinels[chosen]).filter(|sentinel| sentinel.answers()).map(|s| s.master);
+        let (ip, until) = (self.servers[number].ip, self.servers[number].waits_until);
+        let master =
+            named.and_then(|named| self.at(named)).filter(|server| server.answers() && server.master);
+        let (found, empty) = (master.is_some(), master.is_none_or(|master| master.data == 0));
+        let waits = match named.filter(|named| *named != 0) {
+            Some(named) if named == ip => self.has_heir(number),
+            Some(_) if found => false,
+            _ => until != 0,
+        };
+        if waits && (until == 0 || self.now < until) {
+            self.say(|| format!("server {number} was master and waits"));
+            let now = self.now;
+            let server = &mut self.servers[number];
+            server.waits_until = if until == 0 { now + WAITS } else { until };
+            (server.exists, server.back_at) = (true, Some(now + ASKS_AGAIN));
+            return;
+        }
+        self.boot(number);
+        if let Some(named) = named.filter(|named| found && !empty && *named != ip) {
+            self.follow(number, named);
+        }
+    }
+
+    /// Whether a server lives that had this one's data until now, or was promoted already.
+    fn has_heir(&self, number: usize) -> bool {
+        let ip = self.servers[number].ip;
+        let lately = |server: &Server| server.linked_at != 0 && self.now - server.linked_at < WAS_LINKED;
+        self.servers
+            .iter()
+            .any(|server| server.answers() && (server.master || (server.source == ip && lately(server))))
     }
 
     /// `REPLICAOF NO ONE`.
@@ -145,6 +191,7 @@ impl World {
         let server = &mut self.servers[number];
         if server.master || server.source != source {
             (server.master, server.source, server.link, server.copying) = (false, source, false, 0);
+            server.linked_at = 0;
             self.say(|| format!("server {number} follows {source}"));
         }
     }
@@ -173,12 +220,15 @@ impl World {
             (server.ip, server.uid, server.label) = (ip, 0, None);
         }
         if !self.servers[number].up {
-            self.boot(number);
+            self.start(number);
         }
-        self.say(|| format!("server {number} is back"));
+        if self.servers[number].up {
+            self.say(|| format!("server {number} is back"));
+        }
     }
 
     fn replicate(&mut self, number: usize) {
+        let now = self.now;
         let server = &self.servers[number];
         if !server.answers() || server.master {
             return;
@@ -196,7 +246,7 @@ impl World {
         let same = server.id == source.id && server.offset <= source.offset;
         let continues = server.id == source.id2 && server.offset <= source.id2_until;
         if server.link || same || continues {
-            server.link = true;
+            (server.link, server.linked_at) = (true, now);
             if !lag {
                 (server.id, server.id2, server.id2_until) = (source.id, source.id2, source.id2_until);
                 (server.offset, server.data) = (source.offset, source.data);

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -65,6 +66,15 @@ fn any_version() -> PathBuf {
     std::env::var_os(BINARY).unwrap_or_else(|| "redis-server".into()).into()
 }
 
+/// The folder of the `redis-cli` that scripts are to find, if it is not that of the path.
+pub(crate) fn tools() -> Option<PathBuf> {
+    versions()
+        .iter()
+        .filter_map(|binary| Path::new(binary).parent())
+        .find(|dir| dir.join("redis-cli").is_file())
+        .map(Path::to_owned)
+}
+
 /// A server of the test images, such as `redis-server-6.2`: from where `tests/cluster/cluster images` puts them.
 pub(crate) fn version(name: &str) -> PathBuf {
     let home_cache =
@@ -118,6 +128,19 @@ impl Server {
         );
         fs::write(&file, text).unwrap();
         Self::start(binary, ip, port, folder, vec![file.display().to_string(), "--sentinel".into()])
+    }
+
+    /// Starts a command in a folder of its own, as a container does. `FOLDER` in the files and words stands for that
+    /// folder.
+    pub(crate) fn container(ip: &str, port: u16, files: &[(&str, String)], command: &[String]) -> Self {
+        let folder = new_folder(ip);
+        let here = |text: &String| text.replace("FOLDER", &folder.display().to_string());
+        for (name, text) in files {
+            fs::write(folder.join(name), here(text)).unwrap();
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let words = command.iter().map(here).collect();
+        Self::start("env".into(), ip, port, folder, words)
     }
 
     fn start(binary: PathBuf, ip: &str, port: u16, folder: PathBuf, arguments: Vec<String>) -> Self {

@@ -1,42 +1,17 @@
-#!/bin/sh
 # Runs before this server stops: a master hands over to a replica, then every server saves its data.
 # Nothing here may fail or outlast the stop: what cannot be reached is left alone.
 #
-# Environment: REDIS_PORT, POD_IP, SENTINEL_HOST (the Sentinels' Service), MASTER_NAME (what they call the master),
-# STOP_SECONDS (the grace period).
+# Environment: STOP_SECONDS (the grace period) besides.
 
-newline='
-'
+patience=2
 
 # Seconds for the handover: ten are left for saving.
 limit=$((STOP_SECONDS - 10))
 [ "$limit" -le 15 ] || limit=15
 [ "$limit" -ge 0 ] || limit=0
 
-if [ -r /redis-auth/password ]; then
-    IFS= read -r REDISCLI_AUTH </redis-auth/password || :
-    VALKEYCLI_AUTH=$REDISCLI_AUTH # its name in Valkey
-    export REDISCLI_AUTH VALKEYCLI_AUTH
-fi
-
 server() {
-    timeout 2 redis-cli -h 127.0.0.1 -p "$REDIS_PORT" "$@" 2>&1
-}
-
-# Sentinels have no password and complain about being given one.
-sentinel() (
-    unset REDISCLI_AUTH VALKEYCLI_AUTH
-    timeout 2 redis-cli -h "$SENTINEL_HOST" -p 26379 SENTINEL "$@" 2>&1
-)
-
-# Sets named_host and named_port to the master that the Sentinels name; both empty where they name none.
-ask_master() {
-    answer=$(sentinel get-master-addr-by-name "$MASTER_NAME")
-    named_host=${answer%%"$newline"*}
-    named_port=${answer##*"$newline"}
-    case $named_port in
-    '' | *[!0-9]*) named_host='' named_port='' ;;
-    esac
+    server_at 127.0.0.1 "$REDIS_PORT" "$@"
 }
 
 can_hand_over() {

@@ -6,6 +6,7 @@ mod overrides;
 mod pods;
 mod scripts;
 mod security;
+mod start;
 
 use std::collections::BTreeMap;
 

@@ -217,7 +217,7 @@ fn ports_have_names() {
 fn commands_and_stop() {
     let desired = built(&full());
     let redis = named(&pod(stateful_set(&desired))["containers"], "redis");
-    assert_eq!(redis["command"], json!(["redis-server", "/redis/redis.conf"]));
+    assert_eq!(redis["command"], json!(["/bin/sh", "/redis/start.sh"]));
     assert_eq!(
         redis["lifecycle"],
         json!({"preStop": {"exec": {"command": ["/bin/sh", "/redis-shutdown/shutdown.sh"]}}})

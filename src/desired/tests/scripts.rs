@@ -10,7 +10,7 @@ use super::*;
 use crate::desired::config_maps::{READY_SCRIPT, SHUTDOWN_SCRIPT};
 
 /// Shells of the images: Debian's and Alpine's, where this machine has it too.
-fn shells() -> Vec<Vec<&'static str>> {
+pub(super) fn shells() -> Vec<Vec<&'static str>> {
     let busybox =
         Command::new("busybox").args(["sh", "-c", ":"]).status().is_ok_and(|status| status.success());
     let mut shells = vec![vec!["sh"]];
@@ -19,11 +19,11 @@ fn shells() -> Vec<Vec<&'static str>> {
 }
 
 /// A directory that holds the pretended redis-cli, its log and the password, and goes when the test ends.
-struct Stage(PathBuf);
+pub(super) struct Stage(PathBuf);
 
 impl Stage {
     /// `cli` is the body of a shell script; `$*` is what redis-cli was called with, `$DIR` this directory.
-    fn new(cli: &str) -> Self {
+    pub(super) fn new(cli: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("desired-scripts-{}-{number}", std::process::id()));
@@ -37,11 +37,11 @@ impl Stage {
         stage
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    fn log(&self) -> Vec<String> {
+    pub(super) fn log(&self) -> Vec<String> {
         fs::read_to_string(self.file("log")).unwrap().lines().map(str::to_owned).collect()
     }
 
@@ -52,9 +52,14 @@ impl Stage {
     }
 
     fn run(&self, shell: &[&str], script: &str, stop_seconds: &str) -> Output {
+        self.command(shell, script).env("STOP_SECONDS", stop_seconds).output().unwrap()
+    }
+
+    pub(super) fn command(&self, shell: &[&str], script: &str) -> Command {
         let script = script.replace("/redis-auth/password", &self.file("password").to_string_lossy());
         let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
-        Command::new(shell[0])
+        let mut command = Command::new(shell[0]);
+        command
             .args(&shell[1..])
             .args(["-c", &script])
             .env("PATH", path)
@@ -63,10 +68,8 @@ impl Stage {
             .env("POD_IP", "10.0.0.1")
             .env("SENTINEL_HOST", "rfs-cart")
             .env("MASTER_NAME", "mymaster")
-            .env("STOP_SECONDS", stop_seconds)
-            .env_remove("REDISCLI_AUTH")
-            .output()
-            .unwrap()
+            .env_remove("REDISCLI_AUTH");
+        command
     }
 }
 

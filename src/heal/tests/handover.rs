@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::world::*;
 use crate::heal::{Action, Closed, Handover, Memory, Plan, Step, plan};
-use crate::observe::facts::{Death, Monitored, Observed, RedisNode, Role};
+use crate::observe::facts::{Death, Monitored, Observed, RedisNode, Role, Silence};
+use crate::redis::Error;
 
 fn planned(observed: &Observed, masterless: u64) -> Plan {
     let now = Timestamp::UNIX_EPOCH + Duration::from_secs(100_000);
@@ -253,4 +254,39 @@ fn a_master_that_the_sentinels_reach_is_never_replaced() {
     world.redis[1].before = None;
     let plan = planned(&world, 10_000); // Hours.
     assert!(plan.idle() && plan.available.reason == "MasterUnreachable", "{plan:?}");
+}
+
+/// Its pod runs a script that stays silent until another server is master: see `src/desired/scripts/start.sh`.
+#[test]
+fn an_operator_that_saw_no_death_and_a_master_that_waits_do_not_wait_for_each_other() {
+    let mut world = crashed(None);
+    for node in &mut world.redis {
+        node.before = None;
+    }
+    world.redis[0].server = Err(Silence::Failed(Error::Refused));
+    for masterless in [0, 10, 20] {
+        let plan = planned(&world, masterless);
+        assert!(plan.idle() && plan.available.reason == "WaitingForSentinels", "{plan:?}");
+    }
+    let mut elected = world.clone();
+    elected.redis[2] = with_data(master(2), 96, 5);
+    elected.redis[1] = with_data(replica(1, &ip(2)), 96, 5);
+    elected.sentinels = sentinels(&ip(2));
+    let plan = planned(&elected, 8);
+    assert_eq!(plan.master.as_ref().map(|master| master.pod.as_str()), Some("rfr-x-2"));
+    assert!(plan.actions.iter().all(|action| matches!(action, Action::Label { .. })), "{plan:?}");
+    // The Sentinels elected nobody, so the script gave up after 20 s.
+    world.redis[0] = with_data(replica(0, LOOPBACK), 0, 5);
+    assert_eq!(planned(&world, 21).handover.expect("a handover").to.pod, "rfr-x-2");
+}
+
+#[test]
+fn a_master_that_waits_is_proof_enough_of_its_death() {
+    let mut world = crashed(Some(Death::Refused));
+    world.redis[0].server = Err(Silence::Failed(Error::Refused));
+    assert_eq!(ready(&world).to.pod, "rfr-x-2");
+    // Promoted, and the operator died before it told the Sentinels: its successor learns of the death anew, or they vote.
+    world.redis[2] = with_data(master(2), 96, 5);
+    let plan = planned(&world, 0);
+    assert_eq!((plan.idle(), plan.available.reason), (true, "SentinelsNameAnother"), "seen once");
 }
