@@ -345,7 +345,7 @@ fn one_short_line(text: &str) -> String {
 }
 
 /// The message, with an ellipsis where it is too long.
-fn cut(message: &str) -> Cow<'_, str> {
+pub(crate) fn cut(message: &str) -> Cow<'_, str> {
     if message.len() <= MESSAGE_BYTES {
         return message.into();
     }

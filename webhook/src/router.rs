@@ -36,7 +36,8 @@ pub trait Admit: Send + Sync + 'static {
     fn validate(&self, request: &Request) -> Verdict;
 
     /// Answers `/convert`, object by object: the object in the version `wanted`, as `example.com/v1`, or which
-    /// object cannot be converted and why. Labels and annotations are all that may change in its metadata.
+    /// object cannot be converted and why. Labels and annotations are all that may change in its metadata, which
+    /// comes without `managedFields` and gets them back.
     fn convert(&self, _object: Value, wanted: &str) -> Result<Value, String> {
         Err(format!("nothing here is converted to {wanted}"))
     }
