@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::object;
-use crate::review::{ReviewError, cut, parse};
+use crate::review::{MESSAGE_BYTES, ReviewError, cut, parse, short_uid};
 
 const API_VERSION: &str = "apiextensions.k8s.io/v1";
 const KIND: &str = "ConversionReview";
@@ -38,6 +38,7 @@ struct IncomingReview<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request<'a> {
     /// Identifies this question; the answer repeats it.
+    #[serde(deserialize_with = "short_uid")]
     pub(crate) uid: String,
     /// Group and version, as `example.com/v1`.
     #[serde(rename = "desiredAPIVersion")]
@@ -127,7 +128,7 @@ struct Status<'a> {
 pub(crate) fn encode(uid: &str, converted: &Converted) -> Result<Vec<u8>, ReviewError> {
     let (converted_objects, result) = match converted {
         Ok(objects) => (&objects[..], Status { status: "Success", message: None }),
-        Err(message) => (&[][..], Status { status: "Failed", message: Some(cut(message)) }),
+        Err(message) => (&[][..], Status { status: "Failed", message: Some(cut(message, MESSAGE_BYTES)) }),
     };
     // Objects may be all that there is room for: growing would copy them.
     let bytes: usize = converted_objects.iter().map(|object| object.get().len() + 1).sum();

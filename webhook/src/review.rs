@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use json_patch::Patch;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, error::Category};
 
 use crate::object;
@@ -21,13 +21,18 @@ const WARNING_CHARS: usize = 256;
 /// The API server drops warnings once all of them together have this many characters.
 const ALL_WARNINGS_CHARS: usize = 4096;
 /// Longest message of a denial, in bytes. A terminal holds less; a list of a thousand faults helps nobody.
-const MESSAGE_BYTES: usize = 16 * 1024;
+pub(crate) const MESSAGE_BYTES: usize = 16 * 1024;
+/// Longest text that a log line, or the answer to a bad request, repeats, in bytes.
+pub(crate) const ECHO_BYTES: usize = 1024;
+/// Longest `uid`, in bytes. The API server's have 36.
+const UID_BYTES: usize = 256;
 
 /// What the API server asks about: one change to one object. Fields we have no use for are not kept.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     /// Identifies this question; the answer repeats it.
+    #[serde(deserialize_with = "short_uid")]
     pub uid: String,
     /// Type of `object`, in the version the webhook configuration asks for.
     pub kind: GroupVersionKind,
@@ -316,7 +321,8 @@ pub fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewError> {
             response.warnings = limit_warnings(warnings);
         }
         Verdict::Deny { message, warnings } => {
-            response.status = Some(Status { code: 422, reason: "Invalid", message: cut(message) });
+            response.status =
+                Some(Status { code: 422, reason: "Invalid", message: cut(message, MESSAGE_BYTES) });
             response.warnings = limit_warnings(warnings);
         }
     }
@@ -344,13 +350,22 @@ fn one_short_line(text: &str) -> String {
     line
 }
 
-/// The message, with an ellipsis where it is too long.
-pub(crate) fn cut(message: &str) -> Cow<'_, str> {
-    if message.len() <= MESSAGE_BYTES {
-        return message.into();
+/// The text, with an ellipsis where it has more than so many bytes.
+pub(crate) fn cut(text: &str, bytes: usize) -> Cow<'_, str> {
+    if text.len() <= bytes {
+        return text.into();
     }
-    let end = (0..=MESSAGE_BYTES).rfind(|at| message.is_char_boundary(*at)).unwrap_or_default();
-    format!("{}…", &message[..end]).into()
+    let end = (0..=bytes).rfind(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    format!("{}…", &text[..end]).into()
+}
+
+/// The answer repeats it.
+pub(crate) fn short_uid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let uid = String::deserialize(deserializer)?;
+    if uid.len() > UID_BYTES {
+        return Err(D::Error::custom(format_args!("the uid is longer than {UID_BYTES} bytes")));
+    }
+    Ok(uid)
 }
 
 /// The API server leaves out what is empty, other callers may not.
