@@ -68,6 +68,7 @@ impl Process {
 
     async fn client(&self) -> SendRequest<Full<Bytes>> {
         let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap(); // As clients in Go do, the API server among them.
         let tls = trusting(&self.trusted, "h2", rustls::DEFAULT_VERSIONS);
         let stream = tls.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
         let (sender, connection) =
