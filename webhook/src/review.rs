@@ -20,6 +20,8 @@ const KIND: &str = "AdmissionReview";
 const WARNING_CHARS: usize = 256;
 /// The API server drops warnings once all of them together have this many characters.
 const ALL_WARNINGS_CHARS: usize = 4096;
+/// Room for the warning that says how many more there are.
+const MORE_CHARS: usize = 64;
 /// Longest message of a denial, in bytes. A terminal holds less; a list of a thousand faults helps nobody.
 pub(crate) const MESSAGE_BYTES: usize = 16 * 1024;
 /// Longest text that a log line, or the answer to a bad request, repeats, in bytes.
@@ -151,7 +153,7 @@ impl Verdict {
     }
 
     /// The same verdict with these warnings, in place of earlier ones. What is sent keeps the API server's
-    /// limits: 256 characters each, below 4096 in all; what goes beyond is cut, the most important come first.
+    /// limits: 256 characters each, below 4096 in all; what goes beyond is cut, and the last one says so.
     #[must_use]
     pub fn with_warnings(mut self, lines: Vec<String>) -> Self {
         let (Self::Allow { warnings, .. } | Self::Deny { warnings, .. }) = &mut self;
@@ -330,14 +332,24 @@ pub fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewError> {
     serde_json::to_vec(&review).map_err(ReviewError::Encode)
 }
 
-/// Warnings travel in HTTP headers: one line each, and no more than the API server passes on.
+/// Warnings travel in HTTP headers: one line each, and no more than the API server passes on. The last one says how
+/// many were left out.
 fn limit_warnings(warnings: &[String]) -> Vec<String> {
-    let mut total = 0;
-    let fits = |warning: &String| {
-        total += warning.chars().count();
-        total < ALL_WARNINGS_CHARS
+    let lines: Vec<_> = warnings.iter().map(|warning| one_short_line(warning)).collect();
+    let fit = |most: usize| {
+        let mut total = 0;
+        let fits = |line: &&String| {
+            total += line.chars().count();
+            total < most
+        };
+        lines.iter().take_while(fits).count()
     };
-    warnings.iter().map(|warning| one_short_line(warning)).take_while(fits).collect()
+    if fit(ALL_WARNINGS_CHARS) == lines.len() {
+        return lines;
+    }
+    let sent = fit(ALL_WARNINGS_CHARS - MORE_CHARS);
+    let more = format!("and {} more warnings", lines.len() - sent);
+    lines.into_iter().take(sent).chain([more]).collect()
 }
 
 fn one_short_line(text: &str) -> String {

@@ -9,6 +9,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use std::{env, fs};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -28,6 +29,17 @@ use webhook::MAX_BODY_BYTES;
 const MOST_KIB: usize = 100 * 1024;
 
 const CLIENTS: usize = 200;
+
+/// What a storm may leave behind.
+const MOST_KIB_AFTERWARDS: usize = 40 * 1024;
+
+/// As in the Deployment of the chart.
+const ALLOCATOR: [(&str, &str); 4] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "16384"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ("MALLOC_TOP_PAD_", "0"),
+];
 
 /// Set in the environment of the server.
 const IS_SERVER: &str = "TEST_IS_SERVER";
@@ -55,6 +67,7 @@ impl Process {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(IS_SERVER, "1")
+            .envs(ALLOCATOR)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -87,6 +100,17 @@ impl Process {
     /// Forgets the highest memory so far.
     fn forget_peak(&self) {
         fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
+    /// Waits until the memory is given back, and returns how long that took.
+    async fn gives_back(&self) -> Duration {
+        let begin = Instant::now();
+        while self.memory("VmRSS:") >= MOST_KIB_AFTERWARDS {
+            let (waited, now) = (begin.elapsed(), self.memory("VmRSS:"));
+            assert!(waited < PATIENCE, "{now} KiB are kept after {waited:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        begin.elapsed()
     }
 
     async fn serves_others(&self) {
@@ -219,5 +243,6 @@ async fn longest_bodies_from_all_sides_stay_within_the_pods_memory() {
         println!("{name}: {CLIENTS} in {took:?}, {accepted} accepted, at most {peak} KiB, then {now} KiB");
         assert!(peak < MOST_KIB, "{name} took {peak} KiB");
         server.serves_others().await;
+        println!("{name}: below {MOST_KIB_AFTERWARDS} KiB again after {:?}", server.gives_back().await);
     }
 }
