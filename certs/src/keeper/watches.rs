@@ -169,6 +169,12 @@ impl View {
         if agreed { Bundle::read("caBundle", first).ok() } else { None }
     }
 
+    /// What each webhook has, as far as it can be read.
+    pub(super) fn bundles(&self) -> impl Iterator<Item = Bundle> {
+        let all = self.configurations().flat_map(Configuration::bundles);
+        all.filter_map(|pem| Bundle::read("caBundle", std::str::from_utf8(pem).ok()?).ok())
+    }
+
     pub(super) fn versions(&self) -> Vec<Version> {
         self.configurations().map(Configuration::version).collect()
     }
