@@ -141,7 +141,9 @@ fn admitted(
 }
 
 fn converted(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
-    let request = conversion::decode(&body.text)?;
+    // All of it is held to the end: the objects borrow from the text.
+    let Read { text, share: _share, turn: _turn } = body;
+    let request = conversion::decode(&text)?;
     let converted: Converted =
         conversion::convert(&request, |object, wanted| endpoint.parts.admit.convert(object, wanted));
     let (uid, wanted, objects) = (&request.uid, &*short(&request.wanted), request.objects.len());
