@@ -1,5 +1,6 @@
 //! What can go wrong, each with a fixed reason.
 
+use kube::core::Status;
 use kube::runtime::watcher;
 
 /// A sentence or another error.
@@ -44,7 +45,7 @@ pub enum Error {
         object: String,
     },
     /// A watch broke; it is opened again.
-    #[error("watch of {object}: {source}")]
+    #[error("cannot watch {object}: {}", answer(source).map_or_else(|| source.to_string(), |status| status.message.clone()))]
     Watch {
         /// `Kind/name`.
         object: String,
@@ -72,7 +73,10 @@ impl Error {
                 _ => "CertificateApiFailed",
             },
             Self::Deadline { .. } => "CertificateApiTimeout",
-            Self::Watch { .. } => "CertificateWatchFailed",
+            Self::Watch { source, .. } => match answer(source) {
+                Some(status) if status.is_forbidden() => "CertificateApiForbidden",
+                _ => "CertificateWatchFailed",
+            },
             Self::Unsettled => "CertificateUnsettled",
         }
     }
@@ -87,5 +91,15 @@ fn brief(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
+    }
+}
+
+/// What the API server says of a watch.
+fn answer(error: &watcher::Error) -> Option<&Status> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
+        _ => None,
     }
 }

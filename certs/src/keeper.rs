@@ -61,11 +61,14 @@ impl Keeper {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(change) = changes.next() => {
-                    self.view.update(change);
-                    self.look();
+                Some(report) = changes.next() => {
                     let now = Instant::now();
-                    next = next.min(now + self.patience.pause(now));
+                    if self.view.update(report, now) {
+                        self.look();
+                        next = next.min(now + self.patience.pause(now));
+                    } else if self.view.failure(now).is_some() {
+                        self.tell(None);
+                    }
                 }
                 () = tokio::time::sleep_until(next), if self.view.complete() => {
                     let Some(result) = stop.run_until_cancelled(self.settle()).await else { return };
@@ -124,8 +127,14 @@ impl Keeper {
 
     /// Tells the outcome of a round; returns when the next one is due.
     fn after(&mut self, result: Result<Duration, Error>) -> Duration {
+        self.tell(result.as_ref().err().map(|error| (error, self.failures + 1)));
+        self.pause(result)
+    }
+
+    /// Tells the state. What cannot be watched is the cause where a round fails, too.
+    fn tell(&self, failed: Option<(&Error, u32)>) {
         let certificates = self.certificates();
-        let failure = result.as_ref().err().map(|error| (error, self.failures + 1));
+        let failure = self.view.failure(Instant::now()).or(failed);
         let before = self.state.borrow().trouble.clone();
         let trouble = state::trouble(before.as_ref(), failure, &certificates, Timestamp::now());
         if before.as_ref().map(|trouble| trouble.reason) != trouble.as_ref().map(|trouble| trouble.reason) {
@@ -143,7 +152,6 @@ impl Keeper {
             *known = told;
             changed
         });
-        self.pause(result)
     }
 
     fn pause(&mut self, result: Result<Duration, Error>) -> Duration {

@@ -216,9 +216,9 @@ impl LeafFacts {
     }
 }
 
-/// Whether a certificate that others made may be served. `offered` and `served` say whether all webhooks' bundle
-/// verifies the new certificate and the one that is served now, `published` for how many seconds they have carried
-/// that bundle.
+/// Whether a certificate that others made may be served. `offered` says whether the one bundle of all webhooks verifies
+/// the new certificate, `served` whether the bundle of any webhook verifies the one that is served now, `published` for
+/// how many seconds all have carried that one bundle.
 ///
 /// What is served stays as long as it is trusted and the new one is not: whoever writes the bundle may be slower than
 /// whoever writes the certificate. A certificate that nobody trusts may go for any other.

@@ -6,7 +6,7 @@ use crate::plan::Life;
 use crate::{Bundle, Error};
 
 /// So many failures in a row are trouble; fewer are the weather of a network.
-const PATIENCE: u32 = 3;
+pub(crate) const PATIENCE: u32 = 3;
 
 /// The state of the certificates, as one replica sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

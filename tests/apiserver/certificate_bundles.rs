@@ -76,6 +76,33 @@ async fn an_overwritten_bundle_of_a_conversion_is_put_back_within_a_second() {
     keepers.stop().await;
 }
 
+/// Rights may be older than the operator. Admission must not wait for a conversion that few ask for.
+#[tokio::test]
+async fn without_rights_on_the_definition_the_webhooks_are_served_and_somebody_is_told() {
+    let stage = Stage::open("certs-no-crd").await;
+    let release = stage.release().await;
+    let name = "things.certs-no-crd.example.com";
+    let [definition, role, binding] = definition_and_rights(name, &release);
+    stage.apply(&definition).await.unwrap();
+    let options = Options { definition: Some(name.to_owned()), ..options(&stage, &release) };
+    let keepers = Keepers::start_with(stage, release, options, 2).await;
+    keepers.settled().await;
+    let told = async |reason: Option<&str>| {
+        eventually(&format!("the trouble is {reason:?}"), async || {
+            let troubles: Vec<_> = keepers.states.iter().map(|s| s.borrow().trouble.clone()).collect();
+            let same = troubles.iter().all(|trouble| trouble.as_ref().map(|t| t.reason) == reason);
+            if same { Ok(()) } else { Err(format!("{troubles:?}")) }
+        })
+        .await;
+    };
+    told(Some("CertificateApiForbidden")).await;
+    for object in [role, binding] {
+        keepers.stage.apply(&object).await.unwrap();
+    }
+    // Not stopped like the others, which must never have been refused anything.
+    told(None).await;
+}
+
 /// A definition with a conversion webhook, and the rights on it that the chart gives for the operator's own.
 fn definition_and_rights(name: &str, release: &Release) -> [Value; 3] {
     let (plural, group) = name.split_once('.').unwrap();

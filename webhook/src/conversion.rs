@@ -3,14 +3,24 @@
 //! A review carries a whole list. It is taken apart and put together as text, so that only one object at a time is in
 //! memory as a tree, which is many times as large.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::review::{ReviewError, parse};
+use crate::object;
+use crate::review::{MESSAGE_BYTES, ReviewError, cut, parse, short_uid};
 
 const API_VERSION: &str = "apiextensions.k8s.io/v1";
 const KIND: &str = "ConversionReview";
+
+/// Most objects in one review. A stored object has more than 256 bytes, so the longest body never has as many.
+const MAX_OBJECTS: usize = 32 * 1024;
+/// What the answer has beside the objects, about: only a hint.
+const ENVELOPE_BYTES: usize = 1024;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,13 +38,39 @@ struct IncomingReview<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request<'a> {
     /// Identifies this question; the answer repeats it.
+    #[serde(deserialize_with = "short_uid")]
     pub(crate) uid: String,
     /// Group and version, as `example.com/v1`.
     #[serde(rename = "desiredAPIVersion")]
     pub(crate) wanted: String,
     /// The objects, in any version of their kind.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "bounded")]
     pub(crate) objects: Vec<&'a RawValue>,
+}
+
+fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawValue>, D::Error> {
+    struct Objects;
+
+    impl<'de> Visitor<'de> for Objects {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of objects")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut objects = Vec::new();
+            while let Some(object) = items.next_element()? {
+                if objects.len() == MAX_OBJECTS {
+                    return Err(A::Error::custom(format_args!("there are more than {MAX_OBJECTS} objects")));
+                }
+                objects.push(object);
+            }
+            Ok(objects)
+        }
+    }
+
+    deserializer.deserialize_seq(Objects)
 }
 
 /// All objects in the order of the request, or why one of them cannot be converted.
@@ -57,8 +93,10 @@ pub(crate) fn convert(
 ) -> Converted {
     let unreadable = |index: usize, error| format!("object {index} of the list: {error}");
     let one = |(index, object): (usize, &&RawValue)| {
-        let object = serde_json::from_str(object.get()).map_err(|error| unreadable(index, error))?;
-        to_raw_value(&convert(object, &request.wanted)?).map_err(|error| unreadable(index, error))
+        let (object, managed) =
+            object::with_managed(object.get()).map_err(|error| unreadable(index, error))?;
+        let converted = convert(object, &request.wanted)?;
+        to_raw_value(&object::Whole(&converted, managed)).map_err(|error| unreadable(index, error))
     };
     request.objects.iter().enumerate().map(one).collect()
 }
@@ -83,18 +121,22 @@ struct Response<'a> {
 struct Status<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
+    message: Option<Cow<'a, str>>,
 }
 
 /// Writes the review that answers the request `uid`.
 pub(crate) fn encode(uid: &str, converted: &Converted) -> Result<Vec<u8>, ReviewError> {
     let (converted_objects, result) = match converted {
         Ok(objects) => (&objects[..], Status { status: "Success", message: None }),
-        Err(message) => (&[][..], Status { status: "Failed", message: Some(message) }),
+        Err(message) => (&[][..], Status { status: "Failed", message: Some(cut(message, MESSAGE_BYTES)) }),
     };
+    // Objects may be all that there is room for: growing would copy them.
+    let bytes: usize = converted_objects.iter().map(|object| object.get().len() + 1).sum();
+    let mut review = Vec::with_capacity(bytes + ENVELOPE_BYTES);
     let response = Response { uid, converted_objects, result };
-    let review = OutgoingReview { api_version: API_VERSION, kind: KIND, response };
-    serde_json::to_vec(&review).map_err(ReviewError::Encode)
+    let answer = OutgoingReview { api_version: API_VERSION, kind: KIND, response };
+    serde_json::to_writer(&mut review, &answer).map_err(ReviewError::Encode)?;
+    Ok(review)
 }
 
 #[cfg(test)]
@@ -152,6 +194,42 @@ mod tests {
         let answer = answered(body.replace("\"TOWER\"", &tower).as_bytes());
         let message = answer["response"]["result"]["message"].as_str().unwrap();
         assert!(message.starts_with("object 1 of the list: recursion limit exceeded"), "{message}");
+    }
+
+    #[test]
+    fn managed_fields_come_through_as_they_are_and_count_for_nothing() {
+        let managed = format!("[ {} ]", vec![r#"{"a": 1e2}"#; object::MAX_VALUES].join(","));
+        let object = format!(r#"{{"metadata":{{"managedFields":{managed},"name":"good"}}}}"#);
+        let body = String::from_utf8(review(&[json!("OBJECT")])).unwrap().replace("\"OBJECT\"", &object);
+        let request = decode(body.as_bytes()).unwrap();
+        let converted = convert(&request, |object, _| {
+            assert_eq!(object, json!({"metadata": {"name": "good"}}));
+            Ok(object)
+        });
+        let whole = format!(r#"{{"metadata":{{"name":"good","managedFields":{managed}}}}}"#);
+        assert_eq!(converted.unwrap()[0].get(), whole);
+    }
+
+    #[test]
+    fn an_object_of_too_many_values_fails_the_review() {
+        let answer = answered(&review(&[json!({"spec": vec![0; object::MAX_VALUES]})]));
+        let message = answer["response"]["result"]["message"].as_str().unwrap();
+        assert!(message.starts_with("object 0 of the list: an object has more than"), "{message}");
+    }
+
+    #[test]
+    fn more_objects_than_a_body_can_hold_are_refused() {
+        assert!(decode(&review(&vec![json!(0); MAX_OBJECTS])).is_ok());
+        let refusal = decode(&review(&vec![json!(0); MAX_OBJECTS + 1])).err().unwrap();
+        assert!(refusal.to_string().contains("there are more than 32768 objects"), "{refusal}");
+    }
+
+    #[test]
+    fn a_long_reason_is_cut() {
+        let body = review(&[json!({})]);
+        let request = decode(&body).unwrap();
+        let converted = convert(&request, |_, _| Err("x".repeat(1 << 20)));
+        assert!(encode("u", &converted).unwrap().len() < 20 * 1024);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 /// Most values in one object, those in `managedFields` aside. Three bytes of text can become a value, and a value
@@ -13,8 +15,43 @@ pub(crate) const MAX_VALUES: usize = 16 * 1024;
 /// Reads an object; `null` is none.
 pub(crate) fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     let left = Cell::new(MAX_VALUES);
-    let object = Node { left: &left, place: Place::Object }.deserialize(deserializer)?;
+    let object = Node { left: &left, managed: None, place: Place::Object }.deserialize(deserializer)?;
     Ok(Some(object).filter(|object| !object.is_null()))
+}
+
+/// Reads an object and its `managedFields`, which stay text: nobody reads them, but they must not get lost.
+pub(crate) fn with_managed(text: &str) -> serde_json::Result<(Value, Option<&RawValue>)> {
+    let (left, managed) = (Cell::new(MAX_VALUES), Cell::new(None));
+    let node = Node { left: &left, managed: Some(&managed), place: Place::Object };
+    let object = node.deserialize(&mut serde_json::Deserializer::from_str(text))?;
+    Ok((object, managed.get()))
+}
+
+/// An object and its `managedFields`, which are written into its metadata.
+pub(crate) struct Whole<'a>(pub(crate) &'a Value, pub(crate) Option<&'a RawValue>);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Value::Object(fields) = self.0 else { return self.0.serialize(serializer) };
+        let managed = |key| self.1.filter(|_| key == "metadata");
+        serializer.collect_map(fields.iter().map(|(key, value)| (key, Metadata(value, managed(key)))))
+    }
+}
+
+struct Metadata<'a>(&'a Value, Option<&'a RawValue>);
+
+impl Serialize for Metadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (Value::Object(fields), Some(managed)) = (self.0, self.1) else {
+            return self.0.serialize(serializer);
+        };
+        let mut metadata = serializer.serialize_map(Some(fields.len() + 1))?;
+        for (key, value) in fields {
+            metadata.serialize_entry(key, value)?;
+        }
+        metadata.serialize_entry("managedFields", managed)?;
+        metadata.end()
+    }
 }
 
 /// Where a value stands, as far as it matters for what is left out.
@@ -38,12 +75,14 @@ impl Place {
 
 /// Reads one value and counts it.
 #[derive(Clone, Copy)]
-struct Node<'a> {
+struct Node<'a, 'de> {
     left: &'a Cell<usize>,
+    /// Where `managedFields` go, if somebody wants them.
+    managed: Option<&'a Cell<Option<&'de RawValue>>>,
     place: Place,
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for Node<'_, 'de> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -57,7 +96,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for Node<'_, 'de> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +143,10 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut object = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
             if self.place.leaves_out(&key) {
-                fields.next_value::<IgnoredAny>()?;
+                match self.managed {
+                    Some(managed) => managed.set(Some(fields.next_value()?)),
+                    None => drop(fields.next_value::<IgnoredAny>()?),
+                }
             } else {
                 let value = fields.next_value_seed(Self { place: self.place.of(&key), ..self })?;
                 object.insert(key, value);

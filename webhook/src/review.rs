@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use json_patch::Patch;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, error::Category};
 
 use crate::object;
@@ -20,14 +20,21 @@ const KIND: &str = "AdmissionReview";
 const WARNING_CHARS: usize = 256;
 /// The API server drops warnings once all of them together have this many characters.
 const ALL_WARNINGS_CHARS: usize = 4096;
+/// Room for the warning that says how many more there are.
+const MORE_CHARS: usize = 64;
 /// Longest message of a denial, in bytes. A terminal holds less; a list of a thousand faults helps nobody.
-const MESSAGE_BYTES: usize = 16 * 1024;
+pub(crate) const MESSAGE_BYTES: usize = 16 * 1024;
+/// Longest text that a log line, or the answer to a bad request, repeats, in bytes.
+pub(crate) const ECHO_BYTES: usize = 1024;
+/// Longest `uid`, in bytes. The API server's have 36.
+const UID_BYTES: usize = 256;
 
 /// What the API server asks about: one change to one object. Fields we have no use for are not kept.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     /// Identifies this question; the answer repeats it.
+    #[serde(deserialize_with = "short_uid")]
     pub uid: String,
     /// Type of `object`, in the version the webhook configuration asks for.
     pub kind: GroupVersionKind,
@@ -146,7 +153,7 @@ impl Verdict {
     }
 
     /// The same verdict with these warnings, in place of earlier ones. What is sent keeps the API server's
-    /// limits: 256 characters each, below 4096 in all; what goes beyond is cut, the most important come first.
+    /// limits: 256 characters each, below 4096 in all; what goes beyond is cut, and the last one says so.
     #[must_use]
     pub fn with_warnings(mut self, lines: Vec<String>) -> Self {
         let (Self::Allow { warnings, .. } | Self::Deny { warnings, .. }) = &mut self;
@@ -316,7 +323,8 @@ pub fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewError> {
             response.warnings = limit_warnings(warnings);
         }
         Verdict::Deny { message, warnings } => {
-            response.status = Some(Status { code: 422, reason: "Invalid", message: cut(message) });
+            response.status =
+                Some(Status { code: 422, reason: "Invalid", message: cut(message, MESSAGE_BYTES) });
             response.warnings = limit_warnings(warnings);
         }
     }
@@ -324,14 +332,24 @@ pub fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewError> {
     serde_json::to_vec(&review).map_err(ReviewError::Encode)
 }
 
-/// Warnings travel in HTTP headers: one line each, and no more than the API server passes on.
+/// Warnings travel in HTTP headers: one line each, and no more than the API server passes on. The last one says how
+/// many were left out.
 fn limit_warnings(warnings: &[String]) -> Vec<String> {
-    let mut total = 0;
-    let fits = |warning: &String| {
-        total += warning.chars().count();
-        total < ALL_WARNINGS_CHARS
+    let lines: Vec<_> = warnings.iter().map(|warning| one_short_line(warning)).collect();
+    let fit = |most: usize| {
+        let mut total = 0;
+        let fits = |line: &&String| {
+            total += line.chars().count();
+            total < most
+        };
+        lines.iter().take_while(fits).count()
     };
-    warnings.iter().map(|warning| one_short_line(warning)).take_while(fits).collect()
+    if fit(ALL_WARNINGS_CHARS) == lines.len() {
+        return lines;
+    }
+    let sent = fit(ALL_WARNINGS_CHARS - MORE_CHARS);
+    let more = format!("and {} more warnings", lines.len() - sent);
+    lines.into_iter().take(sent).chain([more]).collect()
 }
 
 fn one_short_line(text: &str) -> String {
@@ -344,13 +362,22 @@ fn one_short_line(text: &str) -> String {
     line
 }
 
-/// The message, with an ellipsis where it is too long.
-fn cut(message: &str) -> Cow<'_, str> {
-    if message.len() <= MESSAGE_BYTES {
-        return message.into();
+/// The text, with an ellipsis where it has more than so many bytes.
+pub(crate) fn cut(text: &str, bytes: usize) -> Cow<'_, str> {
+    if text.len() <= bytes {
+        return text.into();
     }
-    let end = (0..=MESSAGE_BYTES).rfind(|at| message.is_char_boundary(*at)).unwrap_or_default();
-    format!("{}…", &message[..end]).into()
+    let end = (0..=bytes).rfind(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    format!("{}…", &text[..end]).into()
+}
+
+/// The answer repeats it.
+pub(crate) fn short_uid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let uid = String::deserialize(deserializer)?;
+    if uid.len() > UID_BYTES {
+        return Err(D::Error::custom(format_args!("the uid is longer than {UID_BYTES} bytes")));
+    }
+    Ok(uid)
 }
 
 /// The API server leaves out what is empty, other callers may not.

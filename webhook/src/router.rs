@@ -1,6 +1,7 @@
 //! Routes and layers: from an HTTP request to a verdict and back.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::body::{Read, Room};
 use crate::conversion::{self, Converted};
-use crate::review::{self, Operation, Request, ReviewError, Verdict};
+use crate::review::{self, ECHO_BYTES, Operation, Request, ReviewError, Verdict};
 
 /// Longest body that is read. An object is at most 3 MiB in the API, and a review carries two.
 pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -36,7 +37,8 @@ pub trait Admit: Send + Sync + 'static {
     fn validate(&self, request: &Request) -> Verdict;
 
     /// Answers `/convert`, object by object: the object in the version `wanted`, as `example.com/v1`, or which
-    /// object cannot be converted and why. Labels and annotations are all that may change in its metadata.
+    /// object cannot be converted and why. Labels and annotations are all that may change in its metadata, which
+    /// comes without `managedFields` and gets them back.
     fn convert(&self, _object: Value, wanted: &str) -> Result<Value, String> {
         Err(format!("nothing here is converted to {wanted}"))
     }
@@ -139,13 +141,15 @@ fn admitted(
 }
 
 fn converted(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
-    let request = conversion::decode(&body.text)?;
+    // All of it is held to the end: the objects borrow from the text.
+    let Read { text, share: _share, turn: _turn } = body;
+    let request = conversion::decode(&text)?;
     let converted: Converted =
         conversion::convert(&request, |object, wanted| endpoint.parts.admit.convert(object, wanted));
-    let (uid, wanted, objects) = (&request.uid, &request.wanted, request.objects.len());
+    let (uid, wanted, objects) = (&request.uid, &*short(&request.wanted), request.objects.len());
     match &converted {
         Ok(_) => debug!(uid, wanted, objects, "converted"),
-        Err(message) => info!(uid, wanted, objects, message, "conversion failed"),
+        Err(message) => info!(uid, wanted, objects, message = &*short(message), "conversion failed"),
     }
     let verdict = if converted.is_ok() { "converted" } else { "failed" };
     Ok((conversion::encode(uid, &converted)?, Decided { verdict, operation: None }))
@@ -163,27 +167,36 @@ fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {
 }
 
 fn log(path: &'static str, request: &Request, verdict: &Verdict) {
-    let (uid, kind, operation) = (&request.uid, &request.kind.kind, request.operation.as_str());
-    let (namespace, name) = (request.namespace.as_deref(), request.name.as_deref());
+    let (uid, kind, operation) = (&request.uid, &*short(&request.kind.kind), request.operation.as_str());
+    let [namespace, name] = [&request.namespace, &request.name].map(|text| text.as_deref().map(short));
+    let (namespace, name) = (namespace.as_deref(), name.as_deref());
     match verdict {
         Verdict::Allow { .. } => debug!(path, uid, kind, operation, namespace, name, "admission allowed"),
         Verdict::Deny { message, .. } => {
+            let message = &*short(message);
             info!(path, uid, kind, operation, namespace, name, message, "admission denied");
         }
     }
 }
 
+/// A text of a request as logs and errors repeat it: whoever sends it must not fill them.
+fn short(text: &str) -> Cow<'_, str> {
+    review::cut(text, ECHO_BYTES)
+}
+
 impl IntoResponse for ReviewError {
     fn into_response(self) -> Response {
-        warn!(reason = self.reason(), error = %self, "admission request without a verdict");
-        (self.status(), Json(json!({ "error": self.reason(), "message": self.to_string() }))).into_response()
+        let (text, reason) = (self.to_string(), self.reason());
+        let message = &*short(&text);
+        warn!(reason, error = message, "admission request without a verdict");
+        (self.status(), Json(json!({ "error": reason, "message": message }))).into_response()
     }
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    error!(panic = text, "admission code panicked");
+    error!(panic = text.map(short).as_deref(), "admission code panicked");
     ReviewError::Panicked.into_response()
 }
 

@@ -24,7 +24,11 @@ impl Keeper {
 
         let now = Timestamp::now();
         let offered = self.verify(&chain, now);
-        let served = self.slot.chain().is_some_and(|chain| self.verify(&chain, now).is_ok());
+        // While the bundles differ, the served one stays as long as somebody trusts it.
+        let served = self.slot.chain().is_some_and(|chain| {
+            let trusts = |bundle| inspect::trusted(&chain, &bundle, &self.options.server_name(), now).is_ok();
+            self.view.bundles().any(trusts)
+        });
         let same = self.slot.chain().is_some_and(|served| served == chain);
         let published = self.publication.seconds(Instant::now());
         match plan::adopt(offered.is_ok(), served, published) {

@@ -1,6 +1,8 @@
 //! What the keeper sees of the cluster, kept fresh by watches of single objects.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures::stream::{BoxStream, SelectAll, select_all};
 use futures::{Stream, StreamExt};
@@ -9,12 +11,18 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
 use kube::{Api as KubeApi, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::api::Api;
 use super::publication::Version;
 use crate::inject::{Configuration, Kind};
 use crate::options::Mode;
+use crate::state::PATIENCE;
 use crate::{Bundle, Error, Options};
+
+/// A watch whose last failure is older works again: it is tried at least every 30 s. It says nothing of that where the
+/// object did not change.
+const RECENT: Duration = Duration::from_secs(120);
 
 /// One watched object.
 #[derive(Debug, Default)]
@@ -50,9 +58,32 @@ pub(super) struct View {
     mutating: Seen<Configuration>,
     validating: Seen<Configuration>,
     definition: Seen<Configuration>,
+    failures: BTreeMap<Watched, Failure>,
 }
 
-/// What a watch reported.
+/// `Kind` and name of a watched object.
+pub(super) type Watched = (&'static str, String);
+
+/// A watch that failed so many times without an object in between.
+struct Failure {
+    error: Error,
+    times: u32,
+    last: Instant,
+}
+
+/// What a watch reported: the object, or why it cannot be seen.
+pub(super) struct Report<T> {
+    watched: Watched,
+    seen: Result<T, Error>,
+}
+
+impl<T> Report<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Report<U> {
+        Report { watched: self.watched, seen: self.seen.map(change) }
+    }
+}
+
+/// An object as it is now.
 pub(super) enum Change {
     Authority(Option<Secret>),
     Leaf(Option<Secret>),
@@ -75,7 +106,24 @@ impl View {
         }
     }
 
-    pub(super) fn update(&mut self, change: Change) {
+    /// Takes a report in; returns whether an object was seen.
+    pub(super) fn update(&mut self, Report { watched, seen }: Report<Change>, now: Instant) -> bool {
+        match seen {
+            Ok(change) => {
+                self.failures.remove(&watched);
+                self.see(change);
+                true
+            }
+            Err(error) => {
+                let before = self.failures.get(&watched).filter(|failure| failure.is_recent(now));
+                let times = before.map_or(0, |failure| failure.times).saturating_add(1);
+                self.failures.insert(watched, Failure { error, times, last: now });
+                false
+            }
+        }
+    }
+
+    fn see(&mut self, change: Change) {
         match change {
             Change::Authority(secret) => self.authority = secret.into(),
             Change::Leaf(secret) => self.leaf = secret.into(),
@@ -83,10 +131,21 @@ impl View {
         }
     }
 
-    /// Whether every watch has answered.
+    /// Whether every watch has answered. That of the CRD may go on failing: few ask for conversions, and everybody's
+    /// admission would wait for it.
     pub(super) fn complete(&self) -> bool {
-        let webhooks = [&self.mutating, &self.validating, &self.definition];
-        self.authority.known() && self.leaf.known() && webhooks.into_iter().all(Seen::known)
+        let hopeless = |(watched, failure): (&Watched, &Failure)| {
+            watched.0 == Kind::Definition.name() && failure.times >= PATIENCE
+        };
+        let definition = self.definition.known() || self.failures.iter().any(hopeless);
+        let webhooks = [&self.mutating, &self.validating].into_iter().all(Seen::known);
+        self.authority.known() && self.leaf.known() && webhooks && definition
+    }
+
+    /// Why an object cannot be watched, once that has lasted, and how often that was tried.
+    pub(super) fn failure(&self, now: Instant) -> Option<(&Error, u32)> {
+        let lasting = |failure: &&Failure| failure.times >= PATIENCE && failure.is_recent(now);
+        self.failures.values().find(lasting).map(|failure| (&failure.error, failure.times))
     }
 
     pub(super) fn configuration(&mut self, kind: Kind) -> &mut Seen<Configuration> {
@@ -110,6 +169,12 @@ impl View {
         if agreed { Bundle::read("caBundle", first).ok() } else { None }
     }
 
+    /// What each webhook has, as far as it can be read.
+    pub(super) fn bundles(&self) -> impl Iterator<Item = Bundle> {
+        let all = self.configurations().flat_map(Configuration::bundles);
+        all.filter_map(|pem| Bundle::read("caBundle", std::str::from_utf8(pem).ok()?).ok())
+    }
+
     pub(super) fn versions(&self) -> Vec<Version> {
         self.configurations().map(Configuration::version).collect()
     }
@@ -119,12 +184,20 @@ impl View {
     }
 }
 
+impl Failure {
+    fn is_recent(&self, now: Instant) -> bool {
+        now.duration_since(self.last) < RECENT
+    }
+}
+
 /// All watches as one endless stream. Each is narrowed to one name; broken ones are opened again with a backoff
 /// of up to 30 s.
-pub(super) fn all(api: &Api, options: &Options) -> SelectAll<BoxStream<'static, Change>> {
-    let mut streams = vec![one(&api.secrets, &options.leaf_secret, "Secret").map(Change::Leaf).boxed()];
+pub(super) fn all(api: &Api, options: &Options) -> SelectAll<BoxStream<'static, Report<Change>>> {
+    let leaf = one(&api.secrets, &options.leaf_secret, "Secret");
+    let mut streams = vec![leaf.map(|report| report.map(Change::Leaf)).boxed()];
     if options.mode == Mode::Own {
-        streams.push(one(&api.secrets, &options.ca_secret, "Secret").map(Change::Authority).boxed());
+        let authority = one(&api.secrets, &options.ca_secret, "Secret");
+        streams.push(authority.map(|report| report.map(Change::Authority)).boxed());
     }
     let names = (&options.mutating_configuration, &options.validating_configuration, &options.definition);
     streams.extend(names.0.as_deref().map(|name| webhooks(&api.mutating, name, Kind::Mutating)));
@@ -133,23 +206,29 @@ pub(super) fn all(api: &Api, options: &Options) -> SelectAll<BoxStream<'static, 
     select_all(streams)
 }
 
-fn webhooks<K>(api: &KubeApi<K>, name: &str, kind: Kind) -> BoxStream<'static, Change>
+fn webhooks<K>(api: &KubeApi<K>, name: &str, kind: Kind) -> BoxStream<'static, Report<Change>>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Into<Configuration> + 'static,
 {
-    one(api, name, kind.name()).map(move |live| Change::Webhooks(kind, live.map(Into::into))).boxed()
+    let change = move |live: Option<K>| Change::Webhooks(kind, live.map(Into::into));
+    one(api, name, kind.name()).map(move |report| report.map(change)).boxed()
 }
 
-fn one<K>(api: &KubeApi<K>, name: &str, kind: &str) -> impl Stream<Item = Option<K>> + Send + use<K>
+fn one<K>(
+    api: &KubeApi<K>,
+    name: &str,
+    kind: &'static str,
+) -> impl Stream<Item = Report<Option<K>>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let object = format!("{kind}/{name}");
-    watch_object(api.clone(), name).default_backoff().filter_map(move |item| {
-        let change = item.map_err(|source| {
-            let error = Error::Watch { object: object.clone(), source: Box::new(source) };
+    let name = name.to_owned();
+    watch_object(api.clone(), &name).default_backoff().map(move |item| {
+        let seen = item.map_err(|source| {
+            let error = Error::Watch { object: format!("{kind}/{name}"), source: Box::new(source) };
             tracing::warn!(reason = error.reason(), %error, "cannot watch; trying again");
+            error
         });
-        std::future::ready(change.ok())
+        Report { watched: (kind, name.clone()), seen }
     })
 }

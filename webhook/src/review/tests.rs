@@ -149,10 +149,14 @@ fn a_long_warning_is_cut_between_characters() {
 }
 
 #[test]
-fn warnings_stay_below_4096_characters_in_all() {
-    let sent = sent_warnings(vec!["x".repeat(300); 20]);
+fn warnings_stay_below_4096_characters_in_all_and_the_last_counts_those_left_out() {
+    let warnings = |count| vec!["x".repeat(300); count];
+    let sent = sent_warnings(warnings(15));
     assert_eq!(sent.len(), 15, "the 16th would make 4096");
     assert!(sent.iter().all(|line| line.chars().count() == 256));
+    let sent = sent_warnings(warnings(20));
+    assert_eq!((sent.len(), sent[15].as_str()), (16, "and 5 more warnings"));
+    assert!(sent.iter().map(|line| line.chars().count()).sum::<usize>() < ALL_WARNINGS_CHARS);
 }
 
 #[test]

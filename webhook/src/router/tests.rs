@@ -5,6 +5,8 @@ use tower::ServiceExt;
 
 use super::*;
 
+mod logs;
+
 const CREATE: &str = include_str!("../../tests/data/create.json");
 
 /// Panics on every mutation; its validation tries to slip in a patch.

@@ -54,6 +54,14 @@ impl Admit for Rules {
         };
         verdict.with_warnings(vec!["tests only".to_owned()])
     }
+
+    /// Writes the version, and what was there before into an annotation.
+    fn convert(&self, mut object: Value, wanted: &str) -> Result<Value, String> {
+        let before = object.to_string();
+        object["metadata"]["annotations"]["before"] = before.into();
+        object["apiVersion"] = wanted.into();
+        Ok(object)
+    }
 }
 
 pub(crate) fn default_replicas() -> json_patch::Patch {
