@@ -1,9 +1,9 @@
 //! The scripts, run by real shells against a pretended redis-cli.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
@@ -29,12 +29,24 @@ impl Stage {
         let dir = std::env::temp_dir().join(format!("desired-scripts-{}-{number}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let stage = Self(dir);
-        let path = stage.file("redis-cli");
         let log = "echo \"${REDISCLI_AUTH-no password}|$*\" >>\"$DIR/log\"";
-        fs::write(&path, format!("#!/bin/sh\n{log}\n{cli}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        stage.program("redis-cli", &format!("{log}\n{cli}"));
         fs::write(stage.file("log"), "").unwrap();
         stage
+    }
+
+    /// Puts a shell script on the path. Another process makes the file: a process that another test starts meanwhile
+    /// would inherit it open for writing, and the kernel runs no file that somebody may still write.
+    pub(super) fn program(&self, name: &str, body: &str) {
+        let path = self.file(name);
+        let mut install = Command::new("sh")
+            .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        install.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{body}\n").as_bytes()).unwrap();
+        assert!(install.wait().unwrap().success());
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
