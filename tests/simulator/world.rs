@@ -28,7 +28,7 @@ pub(crate) struct World {
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "independent facts of one server")]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Server {
     pub(crate) ip: Ip,
     pub(crate) uid: u64,
@@ -89,8 +89,8 @@ impl World {
 
     /// Keeps a line for whoever reads this history; what lasts is said once.
     pub(crate) fn say(&mut self, text: impl FnOnce() -> String) {
-        let seconds = Duration::from_millis(self.now - 1_000_000).as_secs_f64();
         let Some(log) = &mut self.log else { return };
+        let seconds = Duration::from_millis(self.now - 1_000_000).as_secs_f64();
         let text = text();
         if !text.is_empty() && log.last().is_none_or(|last| !last.ends_with(&text)) {
             log.push(format!("{seconds:>6.1} {text}"));
@@ -186,7 +186,7 @@ impl World {
         let source = self
             .at(server.source)
             .filter(|source| source.answers() && (source.master || source.link))
-            .cloned();
+            .copied();
         let lag = self.random.once_in(8);
         let server = &mut self.servers[number];
         let Some(source) = source.filter(|source| source.uid != server.uid) else {
