@@ -291,7 +291,9 @@ fn promote(world: &mut World, number: usize) {
         match best {
             Some(ip) if !world.foreign.contains(&ip) => {
                 if let Some(server) = world.number_at(ip).filter(|server| world.servers[*server].answers()) {
+                    let new = !world.servers[server].master;
                     world.promote(server);
+                    world.servers[server].elected |= new;
                 }
                 world.sentinels[number].failover = Some(Failover { promoted: Some(ip), ..failover });
             }

@@ -25,6 +25,7 @@ pub(crate) struct Report {
     pub(crate) resets: u64,
     pub(crate) failovers: u64,
     pub(crate) operator_deaths: u64,
+    pub(crate) left_to_a_person: u64,
     /// Milliseconds from the end of the faults to health in the slowest history, and its seed.
     pub(crate) slowest_peace: (u64, u64),
     /// Writes that a master acknowledged.
@@ -43,6 +44,7 @@ impl Report {
         self.resets += other.resets;
         self.failovers += other.failovers;
         self.operator_deaths += other.operator_deaths;
+        self.left_to_a_person += other.left_to_a_person;
         self.slowest_peace = self.slowest_peace.max(other.slowest_peace);
         self.acknowledged += other.acknowledged;
         self.lost += other.lost;
@@ -124,16 +126,30 @@ fn run(world: &mut World, planner: Planner, seed: u64) -> Result<Report, String>
             wait = dies(world, &mut operator);
         }
         healthy_for = if plan.healthy() { healthy_for + 1 } else { 0 };
-        if world.now > peace && healthy_for >= 3 {
-            report.slowest_peace = (world.now - peace, seed);
+        let late = world.now > peace + PEACE;
+        let left = late && left_to_a_person(world, &plan);
+        if left || (world.now > peace && healthy_for >= 3) {
+            report.left_to_a_person = u64::from(left);
+            report.slowest_peace = if left { (0, seed) } else { (world.now - peace, seed) };
             report.acknowledged = u64::from(world.written);
             report.lost = report.acknowledged - kept(world, &plan);
             return Ok(report);
         }
-        if world.now > peace + PEACE {
+        if late {
             return Err(format!("not healed {} s after the last fault: {plan:#?}", PEACE / 1000));
         }
     }
+}
+
+/// The Sentinels chose an empty server while the only one with data was out of their sight, and nobody writes. The
+/// operator cannot know whose data is right, so it says so and overwrites nothing; a person decides.
+fn left_to_a_person(world: &World, plan: &Plan) -> bool {
+    let Some(master) = plan.master.as_ref().map(|master| &world.servers[ordinal(&master.pod)]) else {
+        return false;
+    };
+    let mut others = world.servers.iter().filter(|other| other.uid != master.uid);
+    let spared = others.any(|other| other.answers() && other.data != 0 && other.source == 0);
+    master.elected && master.data == 0 && spared && plan.in_sync.message.contains("so that nothing is lost")
 }
 
 /// The writes that the master holds.

@@ -81,6 +81,7 @@ mod tests {
         let replay = "replay one with SEED=n cargo test --test simulator -- --nocapture every";
         assert!(faults.is_empty(), "{} histories end badly: {seeds:?}; {replay}", seeds.len());
         assert!(report.handovers > count / 50, "the announcement is hardly ever used: {report:?}");
+        assert!(report.left_to_a_person <= count / 1000, "too much is left to a person: {report:?}");
         assert!(report.operator_deaths > count / 50, "the operator hardly ever dies: {report:?}");
     }
 

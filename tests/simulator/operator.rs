@@ -245,8 +245,7 @@ fn sentinel_facts(words: &Words) -> SentinelFacts {
         id,
         flags: [kind].into_iter().chain(down.then_some("s_down")).map(str::to_owned).collect(),
     };
-    let replicas =
-        words.replicas.iter().map(|(ip, down)| known(address(*ip), String::new(), "slave", *down));
+    let replicas = words.replicas.iter().map(|(ip, down)| known(address(*ip), String::new(), "slave", *down));
     let peers = words.peers.iter().map(|(id, ip, down)| {
         known(Address { host: host(*ip), port: 26379 }, id.to_string(), "sentinel", *down)
     });

@@ -44,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) durable: bool,
     pub(crate) run: u64,
     pub(crate) master: bool,
+    /// Sentinels made it master, not the operator.
+    pub(crate) elected: bool,
     pub(crate) source: Ip,
     pub(crate) link: bool,
     pub(crate) copying: u8,
@@ -136,6 +138,7 @@ impl World {
         if !server.master {
             (server.id2, server.id2_until, server.id) = (server.id, server.offset, id);
             (server.master, server.link, server.source, server.copying) = (true, false, 0, 0);
+            server.elected = false;
         }
         self.say(|| format!("server {number} becomes master"));
     }
