@@ -9,6 +9,8 @@ CACHE := $(or $(REDIS_OPERATOR_CACHE),$(HOME)/.cache/redis-operator)/cluster
 STEP := tests/step
 
 FUZZ_SECONDS ?= 600
+HISTORIES ?= 100000
+OPTIMISED := --config profile.dev.package.redis-operator.opt-level=1
 
 # release is what users get; e2e skips the minutes of link-time optimisation.
 PROFILE ?= release
@@ -19,13 +21,13 @@ SMALL = $(if $(filter x86_64-unknown-linux-gnu,$(TRIPLE)),-C link-arg=-Wl$(comma
 comma := ,
 BINARY = $(CARGO_TARGET_DIR)/$(TRIPLE)/$(PROFILE)/redis-operator
 
-# Tests that need a cluster, or half of one, are not part of `unit`.
-SLOW_TESTS := apiserver e2e
+# Tests that need a cluster, or half of one, or an optimised build are not part of `unit`.
+SLOW_TESTS := apiserver e2e simulator
 TEST_FILES := $(wildcard tests/*.rs webhook/tests/*.rs certs/tests/*.rs)
 TEST_DIRS := $(patsubst %/,%,$(dir $(wildcard tests/*/main.rs webhook/tests/*/main.rs certs/tests/*/main.rs)))
 FAST_TESTS := $(filter-out $(SLOW_TESTS),$(basename $(notdir $(TEST_FILES))) $(notdir $(TEST_DIRS)))
 
-.PHONY: help check deny unit apiserver bench fuzz image cluster e2e generate demo clean-demo clean-cluster test
+.PHONY: help check deny unit apiserver simulator bench fuzz image cluster e2e generate demo clean-demo clean-cluster test
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +50,12 @@ unit: ## tests of pure code, TLS, scripted servers and server processes; no clus
 apiserver: ## tests against etcd and kube-apiserver alone
 	@$(STEP) "etcd and kube-apiserver" tests/cluster/cluster build etcd kube-apiserver kubectl helm
 	@$(STEP) "API server tests" cargo test --locked --test apiserver
+
+# Optimises this package alone: the dependencies are those of the other tests, and those tests build as fast as ever.
+simulator: ## play HISTORIES (100000) simulated histories; 1000000 for a night
+	@$(STEP) "build the simulator" cargo test --locked $(OPTIMISED) --test simulator --no-run
+	@HISTORIES=$(HISTORIES) $(STEP) "$(HISTORIES) simulated histories" \
+		cargo test --locked $(OPTIMISED) --test simulator -- --show-output
 
 bench: ## what an admission costs, beside a bare responder (two processors, minutes)
 	@$(STEP) "build the benchmark" cargo bench --locked --bench admission --no-run
@@ -95,6 +103,6 @@ clean-cluster: ## stop the local cluster and delete its state; binaries and imag
 # run or a developer has left.
 test: ## everything that CI runs
 	@$(STEP) "make test" $(SHELL) $(.SHELLFLAGS) '\
-		for target in check unit apiserver; do $(MAKE) $$target; done; \
+		for target in check unit simulator apiserver; do $(MAKE) $$target; done; \
 		if [ "$${CI:-}" = true ]; then $(MAKE) clean-cluster; fi; \
 		$(MAKE) e2e'

@@ -4,6 +4,8 @@
 //! it on. So the one who knows more and sooner publishes such a greeting to each of them, in the voice of a peer that it
 //! knows. Here is the pure part: what must hold before, what is said, and what must hold after.
 
+use std::collections::BTreeSet;
+
 use super::Master;
 use super::sentinels::{is_nobody, monitored};
 use crate::api::{SENTINEL_PORT, Valid};
@@ -29,6 +31,8 @@ pub struct Handover {
     pub majority: usize,
     /// Name under which the Sentinels know the master.
     pub master_name: String,
+    /// Servers that certainly are no masters, though a Sentinel may name one: it was left behind and is told better.
+    pub former: BTreeSet<Address>,
 }
 
 /// One step of a handover.
@@ -98,6 +102,7 @@ impl Handover {
         from: Address,
         to: Master,
         why: String,
+        former: BTreeSet<Address>,
     ) -> Result<Self, Closed> {
         let seen: Vec<&Monitored> = observed.sentinels.iter().filter_map(monitored).collect();
         let announcements: Vec<_> =
@@ -111,6 +116,7 @@ impl Handover {
             majority: super::majority_of(valid.sentinel.replicas),
             master_name: valid.sentinel.master_name.clone(),
             announcements,
+            former,
         };
         handover.gate(seen)?;
         let told = handover.announcements.len();
@@ -134,7 +140,7 @@ impl Handover {
             }
             if named == self.from || named == self.to.address {
                 agree += 1;
-            } else if !is_nobody(&named.host) {
+            } else if !is_nobody(&named.host) && !self.former.contains(&named) {
                 return Err(Closed::Disagreement(named));
             }
         }

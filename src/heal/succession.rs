@@ -1,6 +1,7 @@
 //! After the death of a master that is certain: who follows it, without waiting for the Sentinels' timeout.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use super::master::{Decision, wait};
 use super::sentinels::{failing_over, is_nobody, monitored};
 use super::{Master, Memory};
 use crate::api::Valid;
-use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
+use crate::observe::facts::{Monitored, Observed, RedisNode, Role, ServerFacts};
 use crate::redis::Address;
 
 /// How long the Sentinels may be unfit for an announcement before one of them is told to fail over instead: they greet
@@ -83,7 +84,9 @@ pub(super) fn hand_over<'a>(
     now: Timestamp,
 ) -> Decision<'a> {
     let to = Master { pod: heir.pod.name.clone(), address: super::address_of(valid, heir) };
-    match Handover::after_a_crash(valid, observed, from.clone(), to.clone(), why) {
+    let former =
+        if memory.masterless_for(now) < UNFIT { BTreeSet::new() } else { former_masters(valid, observed) };
+    match Handover::after_a_crash(valid, observed, from.clone(), to.clone(), why, former) {
         Ok(handover) => Decision::HandOver(Box::new(handover)),
         Err(closed) => match proxy(observed, from, &to.address) {
             Some(pod) if matches!(closed, Closed::NoMajority(..)) && memory.masterless_for(now) >= UNFIT => {
@@ -92,6 +95,15 @@ pub(super) fn hand_over<'a>(
             _ => wait("WaitingForSentinels", format!("the master at {from} is dead; {closed}")),
         },
     }
+}
+
+/// What Sentinels name and is certainly no master. Early on such a name may be news that we lack; later it is a Sentinel
+/// that was left behind, and nobody else tells it better while there is no master.
+fn former_masters(valid: &Valid, observed: &Observed) -> BTreeSet<Address> {
+    let named = observed.sentinels.iter().filter_map(monitored).map(Monitored::address);
+    let server =
+        |address: &Address| observed.redis.iter().find(|node| super::address_of(valid, node) == *address);
+    named.filter(|address| is_certain(server(address), observed, address)).collect()
 }
 
 /// Whether the process that was master serves no more: proof of its end, an answer as something else, or a pod that is

@@ -128,6 +128,15 @@ impl Sentinel {
         (self.failover, self.last_info) = (None, 0);
     }
 
+    fn ping(&mut self, living: &[Ip], now: u64) {
+        if living.contains(&self.master) {
+            self.master_seen.alive_at = now;
+        }
+        for (_, seen) in self.replicas.iter_mut().filter(|(ip, _)| living.contains(ip)) {
+            seen.alive_at = now;
+        }
+    }
+
     /// `SENTINEL FAILOVER`, or a won election.
     pub(crate) fn fail_over(&mut self, epoch: i64, now: u64) {
         self.current_epoch = self.current_epoch.max(epoch);
@@ -137,14 +146,17 @@ impl Sentinel {
 }
 
 pub(super) fn tick(world: &mut World) {
+    // Who lives does not change while Sentinels talk.
+    let answering = world.servers.iter().filter(|server| server.answers()).map(|server| server.ip);
+    let living: Vec<Ip> = answering.chain(world.foreign.iter().copied()).collect();
     for number in 0..world.sentinels.len() {
         if world.sentinels[number].back_at.is_some_and(|at| at <= world.now) {
             come_back(world, number);
         }
         if world.sentinels[number].answers() && world.sentinels[number].master != 0 {
-            ping(world, number);
+            world.sentinels[number].ping(&living, world.now);
             info(world, number);
-            greet(world, number);
+            greet(world, number, &living);
             elect(world, number);
             promote(world, number);
         }
@@ -160,25 +172,6 @@ fn come_back(world: &mut World, number: usize) {
     }
     sentinel.up = true;
     world.say(|| format!("Sentinel {number} is back"));
-}
-
-fn pings(world: &World, ip: Ip) -> bool {
-    world.foreign.contains(&ip) || world.at(ip).is_some_and(super::world::Server::answers)
-}
-
-fn ping(world: &mut World, number: usize) {
-    let sentinel = &world.sentinels[number];
-    let alive: Vec<Ip> =
-        sentinel.replicas.keys().chain([&sentinel.master]).copied().filter(|ip| pings(world, *ip)).collect();
-    let now = world.now;
-    let sentinel = &mut world.sentinels[number];
-    for ip in alive {
-        if ip == sentinel.master {
-            sentinel.master_seen.alive_at = now;
-        } else if let Some(seen) = sentinel.replicas.get_mut(&ip) {
-            seen.alive_at = now;
-        }
-    }
 }
 
 fn info(world: &mut World, number: usize) {
@@ -230,20 +223,21 @@ fn info(world: &mut World, number: usize) {
 }
 
 /// Through every server that both know and that answers.
-fn greet(world: &mut World, number: usize) {
+fn greet(world: &mut World, number: usize, living: &[Ip]) {
     let (now, sentinel) = (world.now, &world.sentinels[number]);
     if now - sentinel.last_hello < HELLO {
         return;
     }
-    let channels: Vec<Ip> =
-        sentinel.replicas.keys().chain([&sentinel.master]).copied().filter(|ip| pings(world, *ip)).collect();
-    let me = sentinel.clone();
+    let known = sentinel.replicas.keys().chain([&sentinel.master]).copied();
+    let channels: Vec<Ip> = known.filter(|ip| living.contains(ip)).collect();
+    let (me, epoch) = ((sentinel.ip, sentinel.id), sentinel.current_epoch);
+    let (master, config_epoch) = (sentinel.master, sentinel.config_epoch);
     for (other, peer) in world.sentinels.iter_mut().enumerate() {
         let hears = peer.answers()
             && other != number
             && channels.iter().any(|ip| *ip == peer.master || peer.replicas.contains_key(ip));
         if hears {
-            peer.hear((me.ip, me.id), me.current_epoch, me.master, me.config_epoch, now);
+            peer.hear(me, epoch, master, config_epoch, now);
         }
     }
     let sentinel = &mut world.sentinels[number];
@@ -254,10 +248,11 @@ fn greet(world: &mut World, number: usize) {
 }
 
 fn elect(world: &mut World, number: usize) {
-    let (now, me) = (world.now, world.sentinels[number].clone());
+    let (now, me) = (world.now, &world.sentinels[number]);
     if !me.is_down(now) || me.failover.is_some() || now < me.may_try_at || world.random.once_in(4) {
         return;
     }
+    let me = me.clone();
     let knows = |peer: &&mut Sentinel| peer.answers() && me.peers.get(&peer.id) == Some(&peer.ip);
     let agree = world
         .sentinels
@@ -288,15 +283,17 @@ fn elect(world: &mut World, number: usize) {
 }
 
 fn promote(world: &mut World, number: usize) {
+    let Some(failover) = world.sentinels[number].failover.clone() else { return };
     let (now, me) = (world.now, world.sentinels[number].clone());
-    let Some(failover) = me.failover else { return };
     let Some(promoted) = failover.promoted else {
         let alive = me.replicas.iter().filter(|(_, seen)| now - seen.alive_at <= DOWN_AFTER);
         let best = alive.max_by_key(|(_, seen)| seen.offset).map(|(ip, _)| *ip);
         match best {
             Some(ip) if !world.foreign.contains(&ip) => {
                 if let Some(server) = world.number_at(ip).filter(|server| world.servers[*server].answers()) {
+                    let new = !world.servers[server].master;
                     world.promote(server);
+                    world.servers[server].elected |= new;
                 }
                 world.sentinels[number].failover = Some(Failover { promoted: Some(ip), ..failover });
             }

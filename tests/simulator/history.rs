@@ -25,20 +25,30 @@ pub(crate) struct Report {
     pub(crate) resets: u64,
     pub(crate) failovers: u64,
     pub(crate) operator_deaths: u64,
-    pub(crate) slowest_peace: u64,
+    pub(crate) left_to_a_person: u64,
+    /// Milliseconds from the end of the faults to health in the slowest history, and its seed.
+    pub(crate) slowest_peace: (u64, u64),
+    /// Writes that a master acknowledged.
+    pub(crate) acknowledged: u64,
+    /// Of those, the ones that the last master lacks: replication does not wait, and servers without a disk forget.
+    pub(crate) lost: u64,
+    /// How often a chosen master was compared with another server that could be asked: it must lack none of its writes.
+    pub(crate) compared: u64,
 }
 
 impl Report {
-    pub(crate) fn plus(&self, other: &Self) -> Self {
-        Self {
-            handovers: self.handovers + other.handovers,
-            promotions: self.promotions + other.promotions,
-            demotions: self.demotions + other.demotions,
-            resets: self.resets + other.resets,
-            failovers: self.failovers + other.failovers,
-            operator_deaths: self.operator_deaths + other.operator_deaths,
-            slowest_peace: self.slowest_peace.max(other.slowest_peace),
-        }
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.handovers += other.handovers;
+        self.promotions += other.promotions;
+        self.demotions += other.demotions;
+        self.resets += other.resets;
+        self.failovers += other.failovers;
+        self.operator_deaths += other.operator_deaths;
+        self.left_to_a_person += other.left_to_a_person;
+        self.slowest_peace = self.slowest_peace.max(other.slowest_peace);
+        self.acknowledged += other.acknowledged;
+        self.lost += other.lost;
+        self.compared += other.compared;
     }
 
     fn count(&mut self, plan: &Plan) {
@@ -68,7 +78,7 @@ pub(crate) fn play(seed: u64, planner: Planner, log: bool) -> Result<Report, Str
         let clock = clock.borrow();
         let _entered = clock.enter();
         let mut world = World::new(seed, log);
-        let result = run(&mut world, planner);
+        let result = run(&mut world, planner, seed);
         for line in world.log.iter().flatten() {
             println!("{line}");
         }
@@ -76,7 +86,7 @@ pub(crate) fn play(seed: u64, planner: Planner, log: bool) -> Result<Report, Str
     })
 }
 
-fn run(world: &mut World, planner: Planner) -> Result<Report, String> {
+fn run(world: &mut World, planner: Planner, seed: u64) -> Result<Report, String> {
     let (mut operator, mut report) = (Operator::default(), Report::default());
     let mut wait = world.now;
     let begin = world.now;
@@ -97,7 +107,7 @@ fn run(world: &mut World, planner: Planner) -> Result<Report, String> {
         let observed = operator.look(world);
         let now = Timestamp::from_millisecond(i64::try_from(world.now).unwrap()).unwrap();
         let plan = planner(spec(), &observed, &operator.memory, now);
-        check(world, &observed, &plan)?;
+        report.compared += check(world, &observed, &plan)?;
         report.count(&plan);
         if let Some(handover) = &plan.handover {
             world.say(|| format!("handover to {}: {}", handover.to.pod, handover.why));
@@ -107,21 +117,45 @@ fn run(world: &mut World, planner: Planner) -> Result<Report, String> {
         }
         let deeds =
             if world.now < peace && world.random.once_in(10) { world.random.below(6) } else { u64::MAX };
-        if operator.act(world, &observed, &plan, deeds) {
+        let alive = operator.act(world, &observed, &plan, deeds);
+        operator.sentinels = observed.sentinels;
+        if alive {
             operator.memory.update(&plan, now);
         } else {
             report.operator_deaths += 1;
             wait = dies(world, &mut operator);
         }
         healthy_for = if plan.healthy() { healthy_for + 1 } else { 0 };
-        if world.now > peace && healthy_for >= 3 {
-            report.slowest_peace = world.now - peace;
+        let late = world.now > peace + PEACE;
+        let left = late && left_to_a_person(world, &plan);
+        if left || (world.now > peace && healthy_for >= 3) {
+            report.left_to_a_person = u64::from(left);
+            report.slowest_peace = if left { (0, seed) } else { (world.now - peace, seed) };
+            report.acknowledged = u64::from(world.written);
+            report.lost = report.acknowledged - kept(world, &plan);
             return Ok(report);
         }
-        if world.now > peace + PEACE {
+        if late {
             return Err(format!("not healed {} s after the last fault: {plan:#?}", PEACE / 1000));
         }
     }
+}
+
+/// The Sentinels chose an empty server while the only one with data was out of their sight, and nobody writes. The
+/// operator cannot know whose data is right, so it says so and overwrites nothing; a person decides.
+fn left_to_a_person(world: &World, plan: &Plan) -> bool {
+    let Some(master) = plan.master.as_ref().map(|master| &world.servers[ordinal(&master.pod)]) else {
+        return false;
+    };
+    let mut others = world.servers.iter().filter(|other| other.uid != master.uid);
+    let spared = others.any(|other| other.answers() && other.data != 0 && other.source == 0);
+    master.elected && master.data == 0 && spared && plan.in_sync.message.contains("so that nothing is lost")
+}
+
+/// The writes that the master holds.
+fn kept(world: &World, plan: &Plan) -> u64 {
+    let master = plan.master.as_ref().map(|master| world.servers[ordinal(&master.pod)].data);
+    master.map_or(0, |data| u64::from(data.count_ones()))
 }
 
 /// Another process takes over a little later. It knows the status and nothing else.
@@ -182,8 +216,8 @@ fn facts<'a>(observed: &'a Observed, pod: &str) -> Option<&'a ServerFacts> {
     observed.redis.iter().find(|node| node.pod.name == pod).and_then(|node| node.server.as_ref().ok())
 }
 
-/// What must hold for every plan.
-fn check(world: &World, observed: &Observed, plan: &Plan) -> Result<(), String> {
+/// What must hold for every plan; the number of servers that a new master was compared with.
+fn check(world: &World, observed: &Observed, plan: &Plan) -> Result<u64, String> {
     let promoted = plan.actions.iter().filter_map(|action| match action {
         Action::Promote { pod, .. } => Some(pod),
         _ => None,
@@ -192,8 +226,9 @@ fn check(world: &World, observed: &Observed, plan: &Plan) -> Result<(), String> 
     if new.len() > 1 {
         return Err(format!("two masters from one plan: {plan:?}"));
     }
+    let mut compared = 0;
     for pod in new {
-        chosen(world, observed, pod).map_err(|fault| format!("{fault}: {plan:?}"))?;
+        compared += chosen(world, observed, pod).map_err(|fault| format!("{fault}: {plan:?}"))?;
     }
     for action in &plan.actions {
         match action {
@@ -230,16 +265,18 @@ fn check(world: &World, observed: &Observed, plan: &Plan) -> Result<(), String> 
     if resets > 1 {
         return Err(format!("several Sentinels are made to forget at once: {plan:?}"));
     }
-    Ok(())
+    Ok(compared)
 }
 
 /// The new master must hold every write that another server of the same history holds which can be asked.
-fn chosen(world: &World, observed: &Observed, pod: &str) -> Result<(), String> {
+fn chosen(world: &World, observed: &Observed, pod: &str) -> Result<u64, String> {
+    let mut compared = 0;
     let chosen = &world.servers[ordinal(pod)];
     for node in &observed.redis {
         let Ok(facts) = &node.server else { continue };
         let other = &world.servers[ordinal(&node.pod.name)];
         let same = other.id == chosen.id;
+        compared += u64::from(node.pod.name != pod);
         let replica = matches!(facts.role, Role::Replica { .. });
         if same && replica && other.data & !chosen.data != 0 {
             return Err(format!("{pod} lacks acknowledged writes that {} holds", node.pod.name));
@@ -253,7 +290,7 @@ fn chosen(world: &World, observed: &Observed, pod: &str) -> Result<(), String> {
             return Err(format!("{pod} is empty and {} is not", node.pod.name));
         }
     }
-    Ok(())
+    Ok(compared)
 }
 
 const _: () = assert!(LOOK.is_multiple_of(TICK));

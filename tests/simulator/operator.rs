@@ -1,7 +1,7 @@
 //! The operator: facts from the simulated world, the real planner, the real hands. It dies between any two of its deeds.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending, ready};
@@ -16,6 +16,7 @@ use redis_operator::observe::facts::{
 };
 use redis_operator::redis::{Address, Error, Peer, Reply, Servers};
 
+use super::council::{DOWN_AFTER, Seen};
 use super::world::{Ip, Server, World};
 
 /// A planner; the honest one, or one with a fault.
@@ -29,6 +30,26 @@ pub(crate) fn honest(valid: &Valid, observed: &Observed, memory: &Memory, now: T
 pub(crate) struct Operator {
     pub(crate) memory: Memory,
     evidence: BTreeMap<u64, Evidence>,
+    /// What the Sentinels said at the last look, and what was made of it: they say the same most of the time.
+    said: Vec<Words>,
+    pub(crate) sentinels: Vec<SentinelNode>,
+}
+
+/// All that a Sentinel says, in numbers.
+#[derive(PartialEq)]
+struct Words {
+    ip: Ip,
+    id: u64,
+    up: bool,
+    answers: bool,
+    master: Ip,
+    flags: Vec<&'static str>,
+    config_epoch: i64,
+    heard: Option<i64>,
+    /// Address, and whether it is down.
+    replicas: Vec<(Ip, bool)>,
+    /// Id, address, and whether it is down.
+    peers: Vec<(u64, Ip, bool)>,
 }
 
 /// What is remembered of the process in one pod.
@@ -57,7 +78,11 @@ fn address(ip: Ip) -> Address {
 }
 
 fn host(ip: Ip) -> String {
-    if ip == 0 { "127.0.0.1".to_owned() } else { format!("10.0.0.{ip}") }
+    static HOSTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let named = |ip| if ip == 0 { "127.0.0.1".to_owned() } else { format!("10.0.0.{ip}") };
+        (0..=Ip::MAX).map(named).collect()
+    });
+    HOSTS[usize::from(ip)].clone()
 }
 
 fn ip_of(host: &str) -> Ip {
@@ -82,15 +107,21 @@ impl Operator {
             self.remember(server, &mut node);
             redis.push(node);
         }
-        let sentinels = world.sentinels.iter().enumerate().map(|(number, sentinel)| SentinelNode {
-            pod: pod(format!("rfs-x-{number}"), sentinel.ip, None, sentinel.up, None),
-            server: if sentinel.answers() {
-                Ok(sentinel_facts(world, number))
-            } else {
-                Err(Silence::Failed(Error::Timeout))
-            },
-        });
-        Observed { redis, sentinels: sentinels.collect() }
+        Observed { redis, sentinels: self.listen(world) }
+    }
+
+    fn listen(&mut self, world: &World) -> Vec<SentinelNode> {
+        let mut before = std::mem::take(&mut self.said).into_iter().zip(std::mem::take(&mut self.sentinels));
+        let mut nodes = Vec::with_capacity(3);
+        for number in 0..world.sentinels.len() {
+            let words = words(world, number);
+            nodes.push(match before.next() {
+                Some((old, node)) if old == words => node,
+                _ => sentinel_node(number, &words),
+            });
+            self.said.push(words);
+        }
+        nodes
     }
 
     fn remember(&mut self, server: &Server, node: &mut RedisNode) {
@@ -182,31 +213,52 @@ fn facts(world: &World, server: &Server) -> Result<ServerFacts, Silence> {
     })
 }
 
-fn sentinel_facts(world: &World, number: usize) -> SentinelFacts {
+fn words(world: &World, number: usize) -> Words {
     let sentinel = &world.sentinels[number];
+    let silent = |ip: Ip| !world.sentinels.iter().any(|peer| peer.ip == ip && peer.answers());
+    let lost = |seen: &Seen| world.now - seen.alive_at > DOWN_AFTER;
+    Words {
+        ip: sentinel.ip,
+        id: sentinel.id,
+        up: sentinel.up,
+        answers: sentinel.answers(),
+        master: sentinel.master,
+        flags: flags(world, number),
+        config_epoch: sentinel.config_epoch,
+        heard: sentinel.heard,
+        replicas: sentinel.replicas.iter().map(|(ip, seen)| (*ip, lost(seen))).collect(),
+        peers: sentinel.peers.iter().map(|(id, ip)| (*id, *ip, silent(*ip))).collect(),
+    }
+}
+
+fn sentinel_node(number: usize, words: &Words) -> SentinelNode {
+    let facts = words.answers.then(|| sentinel_facts(words));
+    SentinelNode {
+        pod: pod(format!("rfs-x-{number}"), words.ip, None, words.up, None),
+        server: facts.ok_or(Silence::Failed(Error::Timeout)),
+    }
+}
+
+fn sentinel_facts(words: &Words) -> SentinelFacts {
     let known = |address: Address, id: String, kind: &str, down: bool| KnownServer {
         address,
         id,
         flags: [kind].into_iter().chain(down.then_some("s_down")).map(str::to_owned).collect(),
     };
-    let replicas = sentinel.replicas.iter().map(|(ip, seen)| {
-        let down = world.now - seen.alive_at > super::council::DOWN_AFTER;
-        known(address(*ip), String::new(), "slave", down)
-    });
-    let peers = sentinel.peers.iter().map(|(id, ip)| {
-        let down = !world.sentinels.iter().any(|peer| peer.ip == *ip && peer.answers());
-        known(Address { host: host(*ip), port: 26379 }, id.to_string(), "sentinel", down)
+    let replicas = words.replicas.iter().map(|(ip, down)| known(address(*ip), String::new(), "slave", *down));
+    let peers = words.peers.iter().map(|(id, ip, down)| {
+        known(Address { host: host(*ip), port: 26379 }, id.to_string(), "sentinel", *down)
     });
     let (known_replicas, known_peers): (Vec<_>, Vec<_>) = (replicas.collect(), peers.collect());
     let monitored = Monitored {
-        host: host(sentinel.master),
+        host: host(words.master),
         port: 6379,
-        flags: flags(world, number).into_iter().map(str::to_owned).collect(),
+        flags: words.flags.iter().map(|flag| (*flag).to_owned()).collect(),
         quorum: 2,
-        config_epoch: sentinel.config_epoch,
+        config_epoch: words.config_epoch,
         ..Monitored::default()
     };
-    let (id, current_epoch) = (sentinel.id.to_string(), sentinel.heard);
+    let (id, current_epoch) = (words.id.to_string(), words.heard);
     SentinelFacts { id, monitored: Some(monitored), current_epoch, known_replicas, known_peers }
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct World {
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "independent facts of one server")]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Server {
     pub(crate) ip: Ip,
     pub(crate) uid: u64,
@@ -49,6 +49,8 @@ pub(crate) struct Server {
     pub(crate) durable: bool,
     pub(crate) run: u64,
     pub(crate) master: bool,
+    /// Sentinels made it master, not the operator.
+    pub(crate) elected: bool,
     pub(crate) source: Ip,
     pub(crate) link: bool,
     /// When it last had a link to its source; 0 is never.
@@ -98,8 +100,8 @@ impl World {
 
     /// Keeps a line for whoever reads this history; what lasts is said once.
     pub(crate) fn say(&mut self, text: impl FnOnce() -> String) {
-        let seconds = Duration::from_millis(self.now - 1_000_000).as_secs_f64();
         let Some(log) = &mut self.log else { return };
+        let seconds = Duration::from_millis(self.now - 1_000_000).as_secs_f64();
         let text = text();
         if !text.is_empty() && log.last().is_none_or(|last| !last.ends_with(&text)) {
             log.push(format!("{seconds:>6.1} {text}"));
@@ -182,6 +184,7 @@ impl World {
         if !server.master {
             (server.id2, server.id2_until, server.id) = (server.id, server.offset, id);
             (server.master, server.link, server.source, server.copying) = (true, false, 0, 0);
+            server.elected = false;
         }
         self.say(|| format!("server {number} becomes master"));
     }
@@ -236,7 +239,7 @@ impl World {
         let source = self
             .at(server.source)
             .filter(|source| source.answers() && (source.master || source.link))
-            .cloned();
+            .copied();
         let lag = self.random.once_in(8);
         let server = &mut self.servers[number];
         let Some(source) = source.filter(|source| source.uid != server.uid) else {

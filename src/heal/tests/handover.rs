@@ -222,6 +222,22 @@ fn the_gate_asks_again_and_the_check_counts() {
 }
 
 #[test]
+fn a_sentinel_that_was_left_behind_closes_the_gate_for_a_while_only() {
+    let mut world = crashed(Some(Death::Refused));
+    edit(&mut world, 2, |m| m.host = "10.0.0.99".to_owned());
+    assert!(planned(&world, 2).idle(), "it may know of a pod that we do not know yet");
+    let late = planned(&world, 3).handover.expect("a handover");
+    assert_eq!(late.to.pod, "rfr-x-2");
+    let answers: Vec<_> =
+        world.sentinels.iter().filter_map(|node| node.server.clone().unwrap().monitored).collect();
+    assert_eq!(late.gate(&answers), Ok(()), "nor when it is asked again");
+    edit(&mut world, 2, |m| m.host = ip(1));
+    assert!(planned(&world, 3).handover.is_some(), "the server that it names says that it is a replica");
+    world.redis[1] = silent(1);
+    assert!(planned(&world, 100).idle(), "the server that it names may be master");
+}
+
+#[test]
 fn all_servers_restarted_the_best_is_announced_and_the_named_one_just_promoted() {
     let restarted = |offsets: [i64; 3]| {
         let redis = (0..3).map(|o| with_data(replica(o, LOOPBACK), offsets[o as usize], 5)).collect();
