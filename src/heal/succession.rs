@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::election::{Answering, is_wanted, outdated};
+use super::election::{Answering, holds_data, is_wanted, outdated};
 use super::handover::{Closed, Handover};
 use super::master::{Decision, wait};
 use super::sentinels::{failing_over, is_nobody, monitored};
@@ -45,6 +45,10 @@ pub(super) fn decide<'a>(
         is_wanted(valid, node) && !facts.loading && same
     });
     let (heir, facts) = ahead.min_by_key(|heir| rank(heir, answering))?;
+    // The old master that came back with data would follow an heir without any, and lose it: then all are asked.
+    if !holds_data(facts) && answering.iter().any(|(_, other)| holds_data(other)) {
+        return None;
+    }
     let offset = facts.offset;
     if old.is_some_and(|old| old.pod.name == heir.pod.name) {
         return Some(in_place(observed, heir, offset));

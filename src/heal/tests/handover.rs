@@ -102,6 +102,22 @@ fn a_master_that_came_back_with_more_than_its_replicas_stays() {
     assert!(planned(&world, 0).idle(), "never into a failover");
 }
 
+/// It would follow the heir, and its first sync would wipe it.
+#[test]
+fn an_heir_without_data_does_not_follow_a_master_that_came_back_with_data() {
+    let mut world = crashed(Some(Death::Restarted));
+    world.redis[0] = with_data(replica(0, LOOPBACK), 0, 5);
+    world.redis[0].death = Some(Death::Restarted);
+    assert!(planned(&world, 0).handover.is_some(), "heirs with data follow");
+    for heir in &mut world.redis[1..] {
+        heir.server.as_mut().unwrap().keys = 0;
+    }
+    let plan = planned(&world, 0);
+    assert_eq!(plan.handover, None);
+    let promotes = |action: &Action| matches!(action, Action::Promote { pod, .. } if pod != "rfr-x-0");
+    assert!(!plan.actions.iter().any(promotes), "{plan:?}");
+}
+
 #[test]
 fn a_pod_that_is_gone_is_dead_once_nobody_has_a_link_to_it() {
     let mut world = crashed(None);
