@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::http::{HeaderValue, Version, header};
 use axum::response::IntoResponse;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::{Service, service_fn};
@@ -130,6 +131,7 @@ pub async fn serve(
         requests: Arc::new(Semaphore::new(limits.requests)),
         full: watch::Sender::new(false),
         grace: stop.grace,
+        draining: stop.drain.clone(),
         closing: closing.clone(),
     });
     let mut connections = JoinSet::new();
@@ -192,6 +194,8 @@ struct Server {
     /// There is no room for another connection or request.
     full: watch::Sender<bool>,
     grace: Duration,
+    /// Cancelled when the stop begins.
+    draining: CancellationToken,
     /// Cancelled when open connections are to end after their requests in flight.
     closing: CancellationToken,
 }
@@ -215,12 +219,20 @@ impl Server {
         let activity = Activity::new();
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(|request: hyper::Request<Incoming>| {
+            let request_is_http1 = request.version() < Version::HTTP_2;
             let answered = self.permit().map(|permit| (permit, activity.begin(), router.call(request)));
+            // A peer may send on an idle HTTP/1 connection at the moment in which it is closed, and does not send a POST
+            // twice. So from the beginning of the stop each answer says that it is the last one of its connection: those
+            // that are left at the end are those that nobody used meanwhile.
+            let last = request_is_http1 && self.draining.is_cancelled();
             async move {
                 let Some((permit, in_flight, response)) = answered else {
                     return Ok(ReviewError::Busy.into_response().map(|body| Answer { body, _permit: None }));
                 };
-                let response = response.await;
+                let mut response = response.await;
+                if let (Ok(response), true) = (&mut response, last) {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 drop(in_flight);
                 response.map(|response| response.map(|body| Answer { body, _permit: Some(permit) }))
             }

@@ -129,6 +129,24 @@ async fn new_connections_are_served_while_the_stop_lingers_and_refused_afterward
     server.refuses_connections().await;
 }
 
+/// Else the peer might send its next review on a connection that is just being closed.
+#[tokio::test]
+async fn from_the_beginning_of_the_stop_an_answer_is_the_last_one_of_its_http1_connection() {
+    let server = Server::start_with(Limits::default(), 10 * PATIENCE, PATIENCE).await;
+    let mut stream = server.tls("http/1.1").await.unwrap();
+    let question = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    stream.write_all(question).await.unwrap();
+    let mut answer = vec![0; 1024];
+    let length = timeout(PATIENCE, stream.read(&mut answer)).await.expect("no answer").unwrap();
+    assert!(!String::from_utf8_lossy(&answer[..length]).contains("connection: close"));
+
+    server.drain.cancel();
+    stream.write_all(question).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("stays open").unwrap();
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+}
+
 /// Sends a review up to the middle of its body, and returns once the handler waits for the rest.
 pub(crate) async fn half_a_request(server: &Server) -> (TlsStream<TcpStream>, &'static [u8]) {
     let mut stream = server.tls("http/1.1").await.unwrap();
