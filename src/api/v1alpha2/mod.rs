@@ -101,7 +101,8 @@ fn upward(object: &mut Map<String, Value>) -> Result<(), Problem> {
     annotate(object, ANNOTATION_OF_V1, &lost)
 }
 
-/// Fails for nothing that can be stored: one object would spoil a whole list.
+/// Fails for no spec: one object would spoil a whole list. The API server still refuses a list with an object whose
+/// annotations have more than 256 KiB.
 fn downward(object: &mut Map<String, Value>) -> Result<(), Problem> {
     let name = name(object);
     let remembered = take_annotation(object, ANNOTATION_OF_V1)?;
