@@ -11,12 +11,14 @@
 //! | `IMAGE` | the operator's image, by default `redis-operator:dev` |
 //! | `STEADY_SECONDS` | how long the steady state is watched, by default 60 |
 //! | `FAILOVER_ROUNDS`, `FAULTS` | see `failover/mod.rs` |
+//! | `ISOLATION_ROUNDS` | how often pods swap addresses in each way, by default 1 |
 //! | `LEAF_ROTATIONS`, `CA_ROTATIONS` | how often certificates are rotated, by default 3 and 1 |
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test")]
 
 mod audit;
 mod failover;
+mod isolation;
 mod operator;
 mod processes;
 mod runner;
@@ -46,6 +48,7 @@ fn all() -> Vec<Story> {
         Story::new("no-webhook", Alone, stories::no_webhook::play),
         Story::new("leader", Alone, stories::leader::play),
         Story::new("failover", Alone, failover::play),
+        Story::new("isolation", Alone, isolation::play),
         Story::new("rotations", Alone, stories::rotations::play),
         Story::new("steady-state", Alone, stories::steady_state::play),
         // Removes the release and the CRD, so nothing can come after it.

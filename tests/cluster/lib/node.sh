@@ -158,6 +158,25 @@ check_node() {
 unplug_node() { check_node "$1" && ip link set "$PREFIX-$1" down && say "$1 is cut off"; }
 plug_node() { check_node "$1" && ip link set "$PREFIX-$1" up && say "$1 is connected"; }
 
+# The address plugin keeps a file per address in use. Of the others, all but so many get one of ours.
+crowd_node() { # NODE [FREE]
+  local node=$1 left=${2:-1} range address at
+  check_node "$node"
+  range=$(pod_range "$node")
+  for at in $(seq 2 254); do
+    address=$STATE/$node/ipam/pods/${range%.*}.$at
+    if [ -e "$address" ]; then continue; fi
+    if [ "$left" -gt 0 ]; then left=$((left - 1)); else echo crowd >"$address"; fi
+  done
+  say "$node has few free pod addresses"
+}
+
+uncrowd_node() {
+  check_node "$1"
+  grep -rlx crowd "$STATE/$1/ipam/pods" | xargs -r rm
+  say "$1 has all its pod addresses"
+}
+
 enter_node() { # NODE COMMAND...
   local node=${1:?which node?}
   shift
