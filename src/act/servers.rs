@@ -59,7 +59,11 @@ impl Hands<'_> {
     /// Its clients are cut off, so that they ask the Sentinels anew instead of getting errors on every write.
     async fn demote(&self, pod: &str, master: &Address) -> Result<(), Error> {
         self.follow(pod, master).await?;
-        self.tell(&self.redis(pod)?, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await
+        self.cut_off_clients(pod).await
+    }
+
+    pub(super) async fn cut_off_clients(&self, pod: &str) -> Result<(), Error> {
+        self.tell_redis(pod, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await
     }
 
     /// Closes the links of replicas at that host. They come back as long as they are told to; this one only sees to it
@@ -75,6 +79,10 @@ impl Hands<'_> {
 
     pub(super) async fn follow(&self, pod: &str, master: &Address) -> Result<(), Error> {
         self.tell(&self.redis(pod)?, &["REPLICAOF", &master.host, &master.port.to_string()]).await
+    }
+
+    pub(super) async fn tell_redis(&self, pod: &str, command: &[&str]) -> Result<(), Error> {
+        self.tell(&self.redis(pod)?, command).await
     }
 
     pub(super) async fn tell_sentinel(&self, pod: &str, command: &[&str]) -> Result<(), Error> {
@@ -124,7 +132,7 @@ impl Hands<'_> {
         result
     }
 
-    fn redis(&self, pod: &str) -> Result<Peer, Error> {
+    pub(super) fn redis(&self, pod: &str) -> Result<Peer, Error> {
         let node = self.observed.redis.iter().map(|node| &node.pod).find(|facts| facts.name == pod);
         node.and_then(|facts| redis_peer(self.valid, facts, self.password)).ok_or_else(|| gone(pod))
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Memory;
 use super::master::{Decision, WAITING_FOR_PODS, wait};
 use super::sentinels::{self, is_nobody};
-use super::succession;
+use super::{succession, switchover};
 use crate::api::{Storage, Valid};
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts, Silence};
 use crate::redis::Address;
@@ -42,8 +42,7 @@ pub(super) fn decide<'a>(
     now: Timestamp,
 ) -> Decision<'a> {
     if let Some(leaving) = leaving_master(observed) {
-        let message = format!("the master {} is stopping; waiting until it is gone", leaving.pod.name);
-        return wait("WaitingForStop", message);
+        return switchover::before_it_stops(valid, observed, leaving, answering);
     }
     if let Some(decision) =
         named.and_then(|named| succession::decide(valid, observed, memory, named, answering, now))

@@ -17,6 +17,8 @@ use crate::redis::Address;
 pub struct Handover {
     /// The master that the Sentinels agree on until now.
     pub from: Address,
+    /// Its pod, where it still serves and so has to be paused and demoted.
+    pub serving: Option<String>,
     /// The server that becomes master.
     pub to: Master,
     /// Why this one and why now.
@@ -40,16 +42,35 @@ pub struct Handover {
 pub enum Step {
     /// Ask the Sentinels once more whether it may be: a failover of their own may have begun since the look.
     Gate,
+    /// Have the old master take no more writes for a while: its clients wait.
+    Pause,
+    /// Wait until the new master has all that the old one acknowledged.
+    CatchUp,
     /// Make the new master one. Nobody writes to it yet: no Sentinel names it.
     Promote,
+    /// Make the old master its replica, while it still holds back writes: it never takes one again, whoever dies now.
+    Demote,
     /// Tell all Sentinels.
     Announce,
     /// Ask whether most of them took it over.
     Check,
+    /// Send the old master's clients away, to look for the new one.
+    Release,
 }
 
 /// The steps after a crash.
 const AFTER_A_CRASH: [Step; 4] = [Step::Gate, Step::Promote, Step::Announce, Step::Check];
+/// The steps while the old master serves.
+const FROM_A_SERVING_MASTER: [Step; 8] = [
+    Step::Gate,
+    Step::Pause,
+    Step::CatchUp,
+    Step::Promote,
+    Step::Demote,
+    Step::Announce,
+    Step::Check,
+    Step::Release,
+];
 
 /// What one Sentinel is told, and in whose voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,26 +125,49 @@ impl Handover {
         why: String,
         former: BTreeSet<Address>,
     ) -> Result<Self, Closed> {
-        let seen: Vec<&Monitored> = observed.sentinels.iter().filter_map(monitored).collect();
-        let announcements: Vec<_> =
-            observed.sentinels.iter().filter_map(|listener| announcement(listener, observed)).collect();
-        let handover = Self {
+        Self { steps: AFTER_A_CRASH.to_vec(), former, ..Self::new(valid, observed, from, to, why) }
+            .open(observed)
+    }
+
+    /// A handover from a master that serves, without the loss of a write.
+    pub(super) fn planned(
+        valid: &Valid,
+        observed: &Observed,
+        from: &Master,
+        to: Master,
+        why: String,
+    ) -> Result<Self, Closed> {
+        let serving = Some(from.pod.clone());
+        Self {
+            steps: FROM_A_SERVING_MASTER.to_vec(),
+            serving,
+            ..Self::new(valid, observed, from.address.clone(), to, why)
+        }
+        .open(observed)
+    }
+
+    fn new(valid: &Valid, observed: &Observed, from: Address, to: Master, why: String) -> Self {
+        let announcements = observed.sentinels.iter().filter_map(|listener| announcement(listener, observed));
+        Self {
             from,
+            serving: None,
             to,
             why,
-            steps: AFTER_A_CRASH.to_vec(),
+            steps: Vec::new(),
             epoch: next_epoch(valid, observed),
             majority: super::majority_of(valid.sentinel.replicas),
             master_name: valid.sentinel.master_name.clone(),
-            announcements,
-            former,
-        };
-        handover.gate(seen)?;
-        let told = handover.announcements.len();
-        if told < handover.majority {
-            return Err(Closed::NoMajority(told, handover.majority));
+            announcements: announcements.collect(),
+            former: BTreeSet::new(),
         }
-        Ok(handover)
+    }
+
+    /// This one, if its gate is open as far as a look shows.
+    fn open(self, observed: &Observed) -> Result<Self, Closed> {
+        let seen: Vec<&Monitored> = observed.sentinels.iter().filter_map(monitored).collect();
+        self.gate(seen)?;
+        let told = self.announcements.len();
+        if told < self.majority { Err(Closed::NoMajority(told, self.majority)) } else { Ok(self) }
     }
 
     /// Whether it may be, by what the Sentinels say: most of them name the old master (or the new one already), and

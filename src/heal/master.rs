@@ -27,8 +27,14 @@ pub(super) enum Decision<'a> {
         /// Why this one.
         why: String,
     },
-    /// This one is master, but an old one: the Sentinels name another, and others are ahead of it.
-    StepDown(&'a RedisNode),
+    /// This one is master, but the Sentinels name another: it is an old one, or it was promoted by a handover that did
+    /// not come to its end.
+    StepDown {
+        /// The server.
+        node: &'a RedisNode,
+        /// Whom it follows from now on.
+        follow: Address,
+    },
     /// The Sentinels are told of a new one.
     HandOver(Box<Handover>),
     /// The Sentinels choose, at once.

@@ -12,6 +12,7 @@ mod sentinels;
 mod settings;
 mod strangers;
 mod succession;
+mod switchover;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -206,13 +207,12 @@ pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp)
             actions: vec![Action::Promote { pod, why }],
             ..without_master(SOON)
         },
-        Decision::StepDown(node) => {
+        Decision::StepDown { node, follow } => {
             let pod = node.pod.name.clone();
-            let message = format!("{pod} was left behind as master: others have more than it has");
-            let nobody = Address { host: NOBODY.to_owned(), port: valid.redis.port };
+            let message = format!("{pod} is master, but not the one that the Sentinels name; it steps down");
             Plan {
                 available: Finding::bad("OldMaster", message),
-                actions: vec![Action::Demote { pod, master: nobody }],
+                actions: vec![Action::Demote { pod, master: follow }],
                 ..without_master(SOON)
             }
         }
@@ -301,6 +301,11 @@ fn with_master(
 /// More than half.
 fn majority_of(wanted: i32) -> usize {
     usize::try_from(wanted).unwrap_or_default() / 2 + 1
+}
+
+/// Whom a server follows that is to wait for better news.
+fn nobody(valid: &Valid) -> Address {
+    Address { host: NOBODY.to_owned(), port: valid.redis.port }
 }
 
 /// Where clients and peers reach a redis server.

@@ -37,13 +37,16 @@ pub(super) fn one_master<'a>(
         return Decision::Stable(node);
     };
     let lasts = memory.suffered(Trouble::Rivals, now) >= RIVALS_STAY;
+    if lasts && other.pod.terminating && is_master(other) && !failing_over(observed) {
+        return Decision::StepDown { node, follow: named };
+    }
     if failing_over(observed) || !serves_no_more(other) || !lasts {
         let (pod, other) = (&node.pod.name, &other.pod.name);
         let message = format!("{pod} is master, but most Sentinels name {other}; waiting for them");
         return wait("SentinelsNameAnother", message).because(Trouble::Rivals);
     }
     if answering.iter().any(|(_, other)| is_ahead(other, facts, answering)) {
-        return Decision::StepDown(node);
+        return Decision::StepDown { node, follow: super::nobody(valid) };
     }
     let why = format!("it is master already, and {} that the Sentinels name is none", other.pod.name);
     hand_over(valid, observed, memory, &named, node, why, now)
@@ -128,6 +131,10 @@ fn is_ahead(other: &ServerFacts, facts: &ServerFacts, answering: &[Answering<'_>
         && (newer
             || (other.offset > facts.offset && outdated(other, answering) == outdated(facts, answering)))
         || (!related && holds_data(other) && !holds_data(facts))
+}
+
+fn is_master(node: &RedisNode) -> bool {
+    node.server.as_ref().is_ok_and(|facts| matches!(facts.role, Role::Master { .. }))
 }
 
 /// Whether it is certain that a server is not master any more.

@@ -5,6 +5,8 @@ mod handover;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod planned;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod stage;

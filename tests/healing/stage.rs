@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     pub(crate) valid: Valid,
     pub(crate) redis: Vec<Server>,
     pub(crate) sentinels: Vec<Server>,
+    /// The server whose pod was deleted; it serves until it stops.
+    pub(crate) leaving: Option<usize>,
 }
 
 impl Stage {
@@ -38,7 +40,7 @@ impl Stage {
         let valid = Valid::new(identity, parse::spec(&spec).unwrap()).unwrap();
         let sentinels: Vec<_> = (0..3).map(sentinel).collect();
         let redis = (0..3).map(|_| redis(binary, &valid, &sentinels[0].ip)).collect();
-        Self { valid, redis, sentinels }
+        Self { valid, redis, sentinels, leaving: None }
     }
 
     /// The server that the Sentinels name, once they name one that is another than `old`.
@@ -57,14 +59,14 @@ impl Stage {
     }
 
     pub(crate) fn pods(&self) -> Vec<Arc<Pod>> {
-        let of = |component: &'static str, prefix: &'static str, servers: &[Server]| -> Vec<_> {
-            servers
-                .iter()
-                .enumerate()
-                .map(|(number, server)| pod(component, prefix, number, &server.ip))
-                .collect()
-        };
-        [of(pods::REDIS, "rfr", &self.redis), of(pods::SENTINEL, "rfs", &self.sentinels)].concat()
+        let redis = self.redis.iter().enumerate();
+        let redis = redis.map(|(number, server)| {
+            pod(pods::REDIS, &format!("rfr-x-{number}"), &server.ip, self.leaving == Some(number))
+        });
+        let sentinels = self.sentinels.iter().enumerate();
+        let sentinels = sentinels
+            .map(|(number, server)| pod(pods::SENTINEL, &format!("rfs-x-{number}"), &server.ip, false));
+        redis.chain(sentinels).collect()
     }
 
     pub(crate) fn address(&self, ordinal: usize) -> Address {
@@ -109,11 +111,12 @@ fn redis(binary: &str, valid: &Valid, sentinel: &str) -> Server {
     Server::container(&ip, valid.redis.port, &files, &command)
 }
 
-fn pod(component: &str, prefix: &str, number: usize, ip: &str) -> Arc<Pod> {
+fn pod(component: &str, name: &str, ip: &str, leaving: bool) -> Arc<Pod> {
     let status = json!({"phase": "Running", "podIP": ip, "containerStatuses": [{
         "name": component, "image": "i", "imageID": "", "ready": true, "restartCount": 0, "state": {"running": {}}}]});
     let labels = json!({pods::COMPONENT_LABEL: component});
-    let metadata = json!({"name": format!("{prefix}-x-{number}"), "uid": ip, "labels": labels});
+    let deleted = leaving.then_some("2026-01-01T00:00:00Z");
+    let metadata = json!({"name": name, "uid": ip, "labels": labels, "deletionTimestamp": deleted});
     Arc::new(serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap())
 }
 

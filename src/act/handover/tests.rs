@@ -28,13 +28,33 @@ struct Council {
     told: Mutex<Vec<String>>,
     refuse: Option<&'static str>,
     hangs: Option<String>,
+    /// How often the new master is behind still when it is asked.
+    behind: Mutex<u32>,
+}
+
+/// Server 0 is the master.
+fn info(host: &str, behind: bool) -> String {
+    let (role, offset) = if host == world::ip(0) {
+        ("master\r\nmaster_repl_offset", 100)
+    } else {
+        let role =
+            "slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\nmaster_link_status:up\r\nslave_repl_offset";
+        (role, if behind { 99 } else { 100 })
+    };
+    format!("run_id:r\r\nmaster_replid:h\r\nrole:{role}:{offset}\r\n")
 }
 
 impl Council {
     fn new() -> Self {
         let seat = Seat { named: world::ip(0), epoch: 0, flags: "master", deaf: false };
         let seats = (0..3).map(|number| (world::sentinel_ip(number), seat.clone())).collect();
-        Self { seats: Mutex::new(seats), told: Mutex::default(), refuse: None, hangs: None }
+        Self {
+            seats: Mutex::new(seats),
+            told: Mutex::default(),
+            refuse: None,
+            hangs: None,
+            behind: Mutex::default(),
+        }
     }
 
     fn edit(self, number: u32, change: impl Fn(&mut Seat)) -> Self {
@@ -49,11 +69,19 @@ impl Council {
     /// What was done, without what was only asked.
     fn deeds(&self) -> Vec<String> {
         let told = self.told.lock().unwrap();
-        told.iter().filter(|line| !line.contains("SENTINEL MASTER")).cloned().collect()
+        told.iter()
+            .filter(|line| !line.contains("SENTINEL MASTER") && !line.contains("INFO"))
+            .cloned()
+            .collect()
     }
 
     fn answer(&self, host: &str, command: &[&str]) -> Reply {
         let mut seats = self.seats.lock().unwrap();
+        let behind = || {
+            let mut left = self.behind.lock().unwrap();
+            *left = left.saturating_sub(u32::from(host != world::ip(0)));
+            *left > 0
+        };
         match (command, seats.get_mut(host)) {
             (["SENTINEL", "MASTER", _], Some(seat)) => {
                 let epoch = seat.epoch.to_string();
@@ -68,6 +96,7 @@ impl Council {
                 }
                 Reply::Integer(1)
             }
+            (["INFO"], _) => Reply::Text(info(host, behind())),
             _ => Reply::Text("OK".to_owned()),
         }
     }
@@ -96,8 +125,20 @@ fn crashed() -> (Observed, Handover) {
     (observed, plan.handover.unwrap())
 }
 
+/// Server 0 is master and stops; the plan hands over to server 1.
+fn stopping() -> (Observed, Handover) {
+    let mut observed = world::healthy();
+    observed.redis[0].pod.terminating = true;
+    let plan = plan(&world::plain(), &observed, &Memory::default(), jiff::Timestamp::UNIX_EPOCH);
+    (observed, plan.handover.unwrap())
+}
+
 async fn hand_over(council: &Council) -> Result<(), Failure> {
-    let ((observed, handover), valid) = (crashed(), world::plain());
+    carry_out(council, crashed()).await
+}
+
+async fn carry_out(council: &Council, (observed, handover): (Observed, Handover)) -> Result<(), Failure> {
+    let valid = world::plain();
     Hands { servers: council, valid: &valid, observed: &observed, password: None }.hand_over(&handover).await
 }
 
@@ -154,4 +195,63 @@ async fn a_sentinel_that_hangs_costs_a_moment_and_no_more() {
     hand_over(&council).await.unwrap();
     assert!(begun.elapsed() <= Duration::from_secs(1), "{:?}", begun.elapsed());
     assert_eq!(council.named()[..2], vec![world::ip(1); 2]);
+}
+
+/// Without what is told to the Sentinels.
+fn orders(council: &Council) -> Vec<String> {
+    council.deeds().into_iter().filter(|line| !line.contains("PUBLISH")).collect()
+}
+
+const PAUSED: &str = "10.0.0.1:6379 CLIENT PAUSE 10000 WRITE";
+const GOES_ON: &str = "10.0.0.1:6379 CLIENT UNPAUSE";
+
+#[tokio::test(start_paused = true)]
+async fn a_serving_master_is_paused_caught_up_with_and_demoted_before_anybody_hears_of_it() {
+    let council = Council { behind: Mutex::new(3), ..Council::new() };
+    carry_out(&council, stopping()).await.unwrap();
+    let wanted = [
+        PAUSED,
+        "10.0.0.2:6379 REPLICAOF NO ONE",
+        "10.0.0.1:6379 REPLICAOF 10.0.0.2 6379",
+        "10.0.0.1:6379 CLIENT KILL TYPE normal SKIPME yes",
+        GOES_ON,
+    ];
+    assert_eq!(orders(&council), wanted);
+    assert!(council.deeds()[3].contains("PUBLISH"), "{:?}", council.deeds());
+    assert_eq!(council.named(), vec![world::ip(1); 3]);
+    let asked =
+        council.told.lock().unwrap().iter().filter(|line| line.contains("10.0.0.2:6379 INFO")).count();
+    assert_eq!(asked, 3, "until it has caught up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_does_not_catch_up_takes_nothing_over_and_writes_go_on() {
+    let council = Council { behind: Mutex::new(u32::MAX), ..Council::new() };
+    let begun = Instant::now();
+    assert_eq!(carry_out(&council, stopping()).await.unwrap_err().reason, "ReplicaBehind");
+    assert_eq!(orders(&council), [PAUSED, GOES_ON]);
+    assert!(begun.elapsed() < CATCH_UP * 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_before_the_demotion_is_undone() {
+    let council = Council { refuse: Some("NO ONE"), ..Council::new() };
+    assert_eq!(carry_out(&council, stopping()).await.unwrap_err().reason, "ConnectionTimedOut");
+    assert_eq!(orders(&council)[2..], ["10.0.0.2:6379 REPLICAOF 10.0.0.1 6379", GOES_ON]);
+}
+
+/// Whether the old master took the order is not known: to undo the promotion could make both follow each other.
+#[tokio::test(start_paused = true)]
+async fn a_demotion_that_failed_is_left_to_the_next_look() {
+    let council = Council { refuse: Some("REPLICAOF 10.0.0.2"), ..Council::new() };
+    assert_eq!(carry_out(&council, stopping()).await.unwrap_err().reason, "ConnectionTimedOut");
+    assert_eq!(orders(&council).len(), 3);
+    assert_eq!(council.named(), vec![world::ip(0); 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_too_few_sentinels_took_it_over_only_the_clients_are_let_go() {
+    let council = Council::new().edit(0, |seat| seat.deaf = true).edit(1, |seat| seat.deaf = true);
+    assert_eq!(carry_out(&council, stopping()).await.unwrap_err().reason, "NotTakenOver");
+    assert_eq!(orders(&council)[3..], ["10.0.0.1:6379 CLIENT KILL TYPE normal SKIPME yes", GOES_ON]);
 }

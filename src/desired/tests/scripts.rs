@@ -178,6 +178,23 @@ fn a_master_hands_over_and_saves() {
     }
 }
 
+/// The operator sees the deletion at the same time.
+#[test]
+fn the_operator_goes_first() {
+    let demoted = r#"
+case "$*" in
+*INFO*)
+    echo x >>"$DIR/infos"
+    [ "$(wc -l <"$DIR/infos")" -gt 3 ] && echo role:slave || printf 'role:master\r\nslave0:state=online\r\n' ;;
+*get-master-addr*) printf '10.0.0.1\n6380\n' ;;
+esac"#;
+    for shell in shells() {
+        let stage = Stage::new(demoted);
+        assert!(stage.run(&shell, SHUTDOWN_SCRIPT, "30").status.success());
+        assert_eq!(stage.deeds(), [without_password(SAVED)]);
+    }
+}
+
 #[test]
 fn who_need_not_hand_over_only_saves() {
     let master = "role:master\\r\\nslave0:ip=10.0.0.2,state=online\\r\\n";

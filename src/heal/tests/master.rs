@@ -255,12 +255,3 @@ fn what_cannot_be_healed_yet_is_said_and_left_alone() {
         );
     }
 }
-
-#[test]
-fn a_terminating_master_is_no_master() {
-    let mut world = healthy();
-    world.redis[0].pod.terminating = true;
-    let plan =
-        planned(&plain(), &world, &Memory { last_master: Some("rfr-x-0".to_owned()), ..Memory::default() });
-    assert!(plan.master.is_none() && plan.actions.is_empty(), "{plan:?}");
-}

@@ -7,4 +7,5 @@ mod rivals;
 mod sentinels;
 mod settings;
 mod strangers;
+mod switchover;
 pub(crate) mod world;

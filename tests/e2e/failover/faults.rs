@@ -26,6 +26,8 @@ pub(crate) enum Fault {
     MasterKilled,
     /// The same while no operator runs.
     MasterKilledWithoutOperator,
+    /// `kubectl delete` of the master's pod, which has its grace period.
+    MasterDeleted,
     /// `kubectl delete --force --grace-period=0` of the master's pod.
     MasterForceDeleted,
     /// The master's node loses its network, and has it again later.
@@ -47,7 +49,8 @@ pub(crate) enum Fault {
 }
 
 /// All, in the order in which they are played.
-pub(crate) const ALL: [Fault; 11] = [
+pub(crate) const ALL: [Fault; 12] = [
+    Fault::MasterDeleted,
     Fault::MasterKilled,
     Fault::MasterKilledWithoutOperator,
     Fault::MasterForceDeleted,
@@ -73,6 +76,7 @@ impl Fault {
         match self {
             Self::MasterKilled => "master-killed",
             Self::MasterKilledWithoutOperator => "master-killed-alone",
+            Self::MasterDeleted => "deleted",
             Self::MasterForceDeleted => "force-deleted",
             Self::NodeCutOff => "node-cut-off",
             Self::ReplicaKilled => "replica-killed",
@@ -90,7 +94,7 @@ impl Fault {
         let gap = match self {
             Self::MasterKilled | Self::ApiServerDown => Some((0.5, 2.0)),
             Self::MasterKilledWithoutOperator | Self::OperatorKilledToo => Some((8.0, 15.0)),
-            Self::MasterForceDeleted => Some((0.3, 1.0)),
+            Self::MasterDeleted | Self::MasterForceDeleted => Some((0.3, 1.0)),
             Self::NodeCutOff => Some((7.0, 10.0)),
             Self::ReplicaKilled | Self::SentinelKilled | Self::SentinelsKilled => Some((0.1, 0.5)),
             Self::EverythingKilled | Self::EverythingKilledWithClaims => None,
@@ -100,7 +104,10 @@ impl Fault {
 
     /// Whether the fault may cost acknowledged writes: replication is asynchronous, and these leave the master no time.
     pub(crate) fn may_lose(self) -> bool {
-        !matches!(self, Self::ReplicaKilled | Self::SentinelKilled | Self::SentinelsKilled)
+        !matches!(
+            self,
+            Self::MasterDeleted | Self::ReplicaKilled | Self::SentinelKilled | Self::SentinelsKilled
+        )
     }
 
     pub(crate) fn spec(self) -> Value {
@@ -129,6 +136,10 @@ impl Fault {
         match self {
             Self::MasterKilled | Self::MasterKilledWithoutOperator => {
                 kill(&mut struck, std::slice::from_ref(master)).await;
+            }
+            Self::MasterDeleted => {
+                struck.at = Instant::now();
+                stage.kubectl(&["delete", "pod", &master.pod, "--wait=false"]).await;
             }
             Self::MasterForceDeleted => {
                 struck.at = Instant::now();

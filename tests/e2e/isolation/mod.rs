@@ -136,7 +136,10 @@ impl Crowd {
         for node in &self.nodes {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/cluster");
             let done = Command::new(script).args([command, node]).status();
-            assert!(done.is_ok_and(|status| status.success()) || std::thread::panicking(), "{command} {node}");
+            assert!(
+                done.is_ok_and(|status| status.success()) || std::thread::panicking(),
+                "{command} {node}"
+            );
         }
     }
 }

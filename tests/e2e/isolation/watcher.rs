@@ -96,7 +96,8 @@ impl Look {
     async fn once(&mut self, stage: &Stage, names: [&'static str; 2]) {
         let mut all = Vec::new();
         for name in names {
-            let (redis, sentinels) = (servers::redis(stage, name).await, servers::sentinels(stage, name).await);
+            let (redis, sentinels) =
+                (servers::redis(stage, name).await, servers::sentinels(stage, name).await);
             all.extend(redis.into_iter().map(|server| (name, server, false)));
             all.extend(sentinels.into_iter().map(|server| (name, server, true)));
         }
@@ -157,11 +158,7 @@ impl Look {
 }
 
 /// Every other server that this one knows. Panics if it has a key that does not begin with its name.
-async fn addresses(
-    name: &str,
-    server: &Server,
-    is_sentinel: bool,
-) -> Result<Vec<(Foreign, String)>, String> {
+async fn addresses(name: &str, server: &Server, is_sentinel: bool) -> Result<Vec<(Foreign, String)>, String> {
     if is_sentinel { known_to_sentinel(server).await } else { known_to_redis(name, server).await }
 }
 
@@ -188,7 +185,8 @@ async fn known_to_redis(name: &str, server: &Server) -> Result<Vec<(Foreign, Str
     if let Some(source) = replication.get("master_host") {
         known.push((Foreign::Source, source.clone()));
     }
-    let replicas = replication.iter().filter(|(key, value)| key.starts_with("slave") && value.contains("ip="));
+    let replicas =
+        replication.iter().filter(|(key, value)| key.starts_with("slave") && value.contains("ip="));
     for (_, line) in replicas {
         let ip = reply::parts(line).get("ip").copied().unwrap_or_default().to_owned();
         known.push((Foreign::Served, ip));
