@@ -25,9 +25,9 @@ async fn stopped(
     stage.leaving = Some(old);
     play(stage, operator).await;
     wait_until("another master", PATIENCE, async || {
-        let plan = operator.step(stage).await;
-        let new = plan.master.is_some() && ordinal(&plan) != old;
-        if new { Ok(()) } else { Err(plan.available.message) }
+        let next = operator.step(stage).await;
+        let replaced = next.master.is_some() && ordinal(&next) != old;
+        if replaced { Ok(()) } else { Err(next.available.message) }
     })
     .await;
     stage.redis[old].kill();
