@@ -5,6 +5,8 @@ mod handover;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod password;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod stage;

@@ -12,6 +12,7 @@ use crate::heal::tests::world;
 use crate::heal::{Memory, plan};
 use crate::observe::facts::{Death, Observed};
 use crate::redis::{Peer, Reply, Servers};
+use crate::secret::Passwords;
 
 /// A Sentinel as far as a handover needs one.
 #[derive(Clone)]
@@ -98,7 +99,10 @@ fn crashed() -> (Observed, Handover) {
 
 async fn hand_over(council: &Council) -> Result<(), Failure> {
     let ((observed, handover), valid) = (crashed(), world::plain());
-    Hands { servers: council, valid: &valid, observed: &observed, password: None }.hand_over(&handover).await
+    let passwords = Passwords::default();
+    Hands { servers: council, valid: &valid, observed: &observed, passwords: &passwords }
+        .hand_over(&handover)
+        .await
 }
 
 #[tokio::test]
