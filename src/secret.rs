@@ -1,8 +1,8 @@
-//! A password that cannot be printed by accident.
+//! Passwords, which cannot be printed by accident.
 
 use std::fmt;
 
-/// The password of the servers of one `RedisFailover`.
+/// A password of one `RedisFailover`: that of its redis servers, or that of its Sentinels.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
@@ -24,4 +24,13 @@ impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(…)")
     }
+}
+
+/// The passwords of one `RedisFailover`: those that its spec asks for and that are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passwords {
+    /// Of the redis servers.
+    pub redis: Option<Password>,
+    /// Of the Sentinels.
+    pub sentinel: Option<Password>,
 }

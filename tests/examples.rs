@@ -12,7 +12,7 @@ use redis_operator::api::{self, GROUP, Identity, KIND, Problem, VERSION, Valid, 
 use redis_operator::desired::{self, ChildKind};
 use redis_operator::offline::files::Source;
 use redis_operator::offline::{self, report::Report};
-use redis_operator::secret::Password;
+use redis_operator::secret::{Password, Passwords};
 use redis_operator::surroundings::View;
 use serde_json::{Value, json};
 use webhook::{Admit, Request, Verdict};
@@ -22,7 +22,7 @@ const BAD: &str = "example/redisfailover/bad";
 const EARLY: &str = "example/redisfailover/v1alpha2";
 
 /// Examples that people look for by name.
-const PROMISED: [&str; 17] = [
+const PROMISED: [&str; 18] = [
     "basic",
     "custom-annotations",
     "custom-config",
@@ -37,6 +37,7 @@ const PROMISED: [&str; 17] = [
     "persistent-storage-no-pvc-deletion",
     "pod-anti-affinity",
     "security-context",
+    "sentinel-password",
     "sidecars",
     "tolerations",
     "topology-spread-constraints",
@@ -210,8 +211,8 @@ fn good_examples_build_their_objects() {
         let identity = Identity { namespace: "default".to_owned(), name, ..Identity::default() };
         let valid =
             Valid::new(identity, typed).unwrap_or_else(|problems| panic!("{}: {problems:?}", example.file));
-        let password = valid.auth_secret.as_ref().map(|_| Password::new("secret".to_owned()));
-        let present = desired::build(&valid, password.as_ref()).present;
+        let password = || Some(Password::new("secret".to_owned()));
+        let present = desired::build(&valid, &Passwords { redis: password(), sentinel: password() }).present;
         for kind in [ChildKind::ConfigMap, ChildKind::Service, ChildKind::StatefulSet, ChildKind::Deployment]
         {
             assert!(present.iter().any(|child| child.kind == kind), "{}: builds no {kind:?}", example.file);

@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use redis_operator::api::rules::directive;
 use redis_operator::api::{Identity, RedisFailoverSpec, Valid};
 use redis_operator::desired;
+use redis_operator::secret::Passwords;
 
 fuzz_target!(|text: &str| {
     let mut lists = text.split('\0').map(|list| list.split('\n').map(str::to_owned).collect::<Vec<_>>());
@@ -21,7 +22,7 @@ fuzz_target!(|text: &str| {
             return;
         }
     };
-    let children = desired::build(&valid, None).present;
+    let children = desired::build(&valid, &Passwords::default()).present;
     let custom = children.iter().find(|child| child.name == "rfr-custom-x").expect("custom.conf");
     let file = custom.body["data"]["custom.conf"].as_str().expect("a text");
     let lines: Vec<_> = file.lines().map(str::to_owned).collect();

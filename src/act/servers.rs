@@ -5,7 +5,7 @@ use crate::heal::{Action, Memory, Outcome, SettingKey};
 use crate::observe::facts::Observed;
 use crate::observe::probe::{redis_peer, sentinel_peer};
 use crate::redis::{Address, Error, Peer, Reply, Servers, reply};
-use crate::secret::Password;
+use crate::secret::Passwords;
 
 /// The channel on which Sentinels introduce themselves.
 pub(super) const HELLO_CHANNEL: &str = "__sentinel__:hello";
@@ -18,8 +18,8 @@ pub struct Hands<'a> {
     pub valid: &'a Valid,
     /// Where the servers are.
     pub observed: &'a Observed,
-    /// The servers' password.
-    pub password: Option<&'a Password>,
+    /// The servers' passwords.
+    pub passwords: &'a Passwords,
 }
 
 impl Hands<'_> {
@@ -106,7 +106,7 @@ impl Hands<'_> {
     }
 
     async fn authenticate(&self, pod: &str) -> Result<(), Error> {
-        let Some(password) = self.password else { return Ok(()) };
+        let Some(password) = &self.passwords.redis else { return Ok(()) };
         self.tell_sentinel(pod, &["SENTINEL", "SET", self.name(), "auth-pass", password.expose()]).await
     }
 
@@ -134,12 +134,12 @@ impl Hands<'_> {
 
     pub(super) fn redis(&self, pod: &str) -> Result<Peer, Error> {
         let node = self.observed.redis.iter().map(|node| &node.pod).find(|facts| facts.name == pod);
-        node.and_then(|facts| redis_peer(self.valid, facts, self.password)).ok_or_else(|| gone(pod))
+        node.and_then(|facts| redis_peer(self.valid, facts, self.passwords)).ok_or_else(|| gone(pod))
     }
 
     pub(super) fn sentinel(&self, pod: &str) -> Result<Peer, Error> {
         let node = self.observed.sentinels.iter().map(|node| &node.pod).find(|facts| facts.name == pod);
-        node.and_then(sentinel_peer).ok_or_else(|| gone(pod))
+        node.and_then(|facts| sentinel_peer(facts, self.passwords)).ok_or_else(|| gone(pod))
     }
 
     async fn tell(&self, peer: &Peer, command: &[&str]) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use crate::heal::tests::world;
 use crate::heal::{Action, Memory, Outcome, SettingKey};
 use crate::observe::facts::Observed;
 use crate::redis::{Error, Peer, Reply, Servers};
-use crate::secret::Password;
+use crate::secret::{Password, Passwords};
 
 /// Answers everything with OK, but `CONFIG GET` and `SENTINEL MASTER` with a value, and refuses what it is to refuse.
 #[derive(Default)]
@@ -42,8 +42,8 @@ fn list(items: &[&str]) -> Reply {
 async fn told(scribe: &Scribe, action: Action, memory: &mut Memory) -> (Vec<String>, Result<(), Error>) {
     let valid = world::valid(json!({"sentinel": {"customConfig": ["failover-timeout 3000"]}}));
     let observed: Observed = world::healthy();
-    let password = Password::new("secret".to_owned());
-    let hands = Hands { servers: scribe, valid: &valid, observed: &observed, password: Some(&password) };
+    let passwords = Passwords { redis: Some(Password::new("secret".to_owned())), sentinel: None };
+    let hands = Hands { servers: scribe, valid: &valid, observed: &observed, passwords: &passwords };
     let result = hands.carry_out(&action, memory).await;
     (std::mem::take(&mut *scribe.told.lock().unwrap()), result)
 }

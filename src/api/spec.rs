@@ -34,7 +34,7 @@ pub struct RedisFailoverSpec {
     /// The Sentinels.
     #[serde(default)]
     pub sentinel: SentinelSpec,
-    /// Where the password comes from.
+    /// Where the passwords come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<AuthSpec>,
     /// Regular expressions on label keys: only labels of this object that match one go to its children. Empty: all do.
@@ -45,13 +45,17 @@ pub struct RedisFailoverSpec {
     pub bootstrap_node: Option<BootstrapSpec>,
 }
 
-/// Where the password comes from.
+/// Where the passwords come from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthSpec {
-    /// Name of a Secret in the same namespace with the key `password`.
+    /// Name of a Secret in the same namespace with the key `password`: what the redis servers ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_path: Option<String>,
+    /// Name of a Secret in the same namespace with the key `password`: what the Sentinels ask for. It may be the same
+    /// Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentinel_secret_path: Option<String>,
 }
 
 /// An outside master to follow.

@@ -48,8 +48,10 @@ pub struct Valid {
     pub redis: Redis,
     /// The Sentinels.
     pub sentinel: Sentinel,
-    /// Name of the Secret with the key `password`.
+    /// Name of the Secret with the redis servers' password.
     pub auth_secret: Option<String>,
+    /// Name of the Secret with the Sentinels' password.
+    pub sentinel_auth_secret: Option<String>,
     /// The labels that go to the children: the user's, filtered by `labelWhitelist`.
     pub child_labels: BTreeMap<String, String>,
 }
@@ -121,7 +123,7 @@ impl Valid {
             return Err(problems);
         }
         let child_labels = rules::labels::propagated(&identity.labels, &spec.label_whitelist)?;
-        let redis = spec.redis;
+        let (redis, auth) = (spec.redis, spec.auth.unwrap_or_default());
         let storage = match redis.storage.persistent_volume_claim {
             Some(template) => {
                 Storage::Claim { template: Box::new(template), keep: redis.storage.keep_after_deletion }
@@ -133,7 +135,8 @@ impl Valid {
         Ok(Self {
             identity,
             child_labels,
-            auth_secret: spec.auth.and_then(|auth| auth.secret_path).filter(|name| !name.is_empty()),
+            auth_secret: auth.secret_path.filter(|name| !name.is_empty()),
+            sentinel_auth_secret: auth.sentinel_secret_path.filter(|name| !name.is_empty()),
             redis: Redis {
                 replicas: redis.replicas.unwrap_or(super::defaults::REPLICAS),
                 port,

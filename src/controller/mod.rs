@@ -30,7 +30,7 @@ use crate::notice::{self, Notice, Reporter};
 use crate::observe::facts::Observed;
 use crate::observe::{Owner, Watch};
 use crate::redis::Servers;
-use crate::secret::Password;
+use crate::secret::Passwords;
 use crate::status::{self, Look};
 
 pub use caches::{Caches, primary};
@@ -48,7 +48,7 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// Why a reconcile could not get as far as a plan.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The password could not be read.
+    /// A password could not be read.
     #[error(transparent)]
     Password(#[from] password::Error),
     /// The status could not be written.
@@ -170,18 +170,18 @@ async fn steps(
     if !context.caches.complete().await {
         return Err(Error::CachesIncomplete);
     }
-    let (password, unread) = state.password.of(&context.client, &valid).await?;
-    let desired = desired::build(&state.memory.bootable(&valid), password.as_ref());
+    let (passwords, unread) = state.passwords.of(&context.client, &valid).await?;
+    let desired = desired::build(&state.memory.bootable(&valid), &passwords);
     let (client, caches) = (&context.client, &context.caches);
     let applied = apply::apply(client, caches, &identity, &desired, &mut state.applied).await;
     let failures: Vec<Failure> =
         unread.into_iter().chain(applied.errors.into_iter().map(Failure::from)).collect();
     let (seen_at, now) = (Instant::now(), Timestamp::now());
-    let mut observed = look(&valid, password.as_ref(), context).await;
+    let mut observed = look(&valid, &passwords, context).await;
     observed.mark_outdated(desired.redis_template().as_deref());
     let plan = heal::plan(&valid, &observed, &state.memory, now);
     let hands =
-        Hands { servers: &*context.servers, valid: &valid, observed: &observed, password: password.as_ref() };
+        Hands { servers: &*context.servers, valid: &valid, observed: &observed, passwords: &passwords };
     let handed_over = hand_over(&hands, &plan, &identity).await;
     let done = match &handed_over {
         Some((_, Err(_))) => Vec::new(), // The rest of the plan is for after it.
@@ -235,9 +235,9 @@ fn check(object: &DynamicObject, identity: Identity, images: &Images) -> Result<
     Valid::new(identity, spec)
 }
 
-async fn look(valid: &Valid, password: Option<&Password>, context: &Context) -> Observed {
+async fn look(valid: &Valid, passwords: &Passwords, context: &Context) -> Observed {
     let pods = context.caches.pods(&valid.identity);
-    context.watch.look(valid, &pods, password).await
+    context.watch.look(valid, &pods, passwords).await
 }
 
 /// Carries out the plan's handover, if there is one.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube::api::DynamicObject;
 use serde::Deserialize;
 
-use super::password::Cached;
+use super::password;
 use crate::act::apply::Applied;
 use crate::api::{Identity, RedisFailoverStatus};
 use crate::heal::Memory;
@@ -17,7 +17,7 @@ use crate::notice::Publisher;
 pub(super) struct State {
     pub(super) memory: Memory,
     pub(super) applied: Applied,
-    pub(super) password: Cached,
+    pub(super) passwords: password::Cache,
     pub(super) publisher: Publisher,
     pub(super) status: RedisFailoverStatus,
     pub(super) failures: u32,

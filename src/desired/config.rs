@@ -11,7 +11,7 @@ use crate::secret::Password;
 
 /// Where the user's customConfig is mounted.
 pub(super) const CUSTOM_DIR: &str = "/redis-custom";
-/// Where the password is mounted.
+/// Where the passwords are mounted.
 pub(super) const AUTH_DIR: &str = "/redis-auth";
 /// User and password of the liveness probe. It may do nothing but PING, so its password is no secret.
 pub(super) const PINGER: (&str, &str) = ("pinger", "pingpass");
@@ -44,7 +44,7 @@ pub(super) fn redis(valid: &Valid) -> String {
     text
 }
 
-/// sentinel.conf. Sentinel rewrites this file, beside its copy in `dir`; it holds nothing of customConfig.
+/// sentinel.conf. Sentinel rewrites this file, beside its copy in `dir`; it holds nothing of customConfig and no password.
 pub(super) fn sentinel(valid: &Valid) -> String {
     let (port, quorum, name) = (valid.redis.port, valid.sentinel.quorum(), &valid.sentinel.master_name);
     format!(
@@ -58,11 +58,19 @@ pub(super) fn sentinel(valid: &Valid) -> String {
     )
 }
 
-/// auth.conf: what a server asks of its clients, and what it tells its master.
-pub(super) fn auth(password: &Password) -> String {
+/// What a redis server asks of its clients, and what it tells its master.
+pub(super) fn redis_auth(password: &Password) -> String {
     let mut text = String::new();
     line(&mut text, "requirepass", &[password.expose()]);
     line(&mut text, "masterauth", &[password.expose()]);
+    text
+}
+
+/// What a Sentinel asks of its clients, and what it tells the other Sentinels: without a `sentinel-pass` that is the
+/// same.
+pub(super) fn sentinel_auth(password: &Password) -> String {
+    let mut text = String::new();
+    line(&mut text, "requirepass", &[password.expose()]);
     text
 }
 

@@ -1,4 +1,4 @@
-//! ConfigMaps, and the Secret with the password: what the pods mount.
+//! ConfigMaps, and the Secret with the passwords: what the pods mount.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,40 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use super::labels::{self, Component};
 use super::{config, names};
 use crate::api::Valid;
-use crate::secret::Password;
+use crate::secret::Passwords;
 
+/// Key of the lines of sentinel.conf with the Sentinels' password, in the Secret with the passwords.
+pub(super) const SENTINEL_AUTH_CONF: &str = "sentinel-auth.conf";
+/// Key of the Sentinels' password as bare text.
+pub(super) const SENTINEL_PASSWORD: &str = "sentinel-password";
 /// The script of the readiness probe.
 pub(super) const READY_SCRIPT: &str = include_str!("scripts/ready.sh");
+
 /// The script that runs before a redis server stops.
-pub(super) const SHUTDOWN_SCRIPT: &str =
-    concat!(include_str!("scripts/ask.sh"), include_str!("scripts/shutdown.sh"));
+pub(super) fn shutdown_script(valid: &Valid) -> String {
+    asking_script(valid, include_str!("scripts/shutdown.sh"))
+}
+
 /// The script that starts a redis server.
-pub(super) const START_SCRIPT: &str =
-    concat!(include_str!("scripts/ask.sh"), include_str!("scripts/start.sh"));
+pub(super) fn start_script(valid: &Valid) -> String {
+    asking_script(valid, include_str!("scripts/start.sh"))
+}
+
+/// A script that asks who is master. Without a password of the Sentinels it is the same to the byte as one that knows
+/// of no such password: another text would mark every redis pod as outdated.
+fn asking_script(valid: &Valid, script: &str) -> String {
+    let sentinel = match valid.sentinel_auth_secret {
+        Some(_) => include_str!("scripts/sentinel_closed.sh"),
+        None => include_str!("scripts/sentinel_open.sh"),
+    };
+    [include_str!("scripts/ask.sh"), sentinel, include_str!("scripts/ask_master.sh"), script].concat()
+}
 
 /// redis.conf, and the script that starts a server with it.
 pub(super) fn redis(valid: &Valid) -> ConfigMap {
     let name = names::redis(&valid.identity.name);
     let mut config_map = config_map(valid, Component::Redis, name, "redis.conf", config::redis(valid));
-    config_map.data.get_or_insert_default().insert("start.sh".to_owned(), START_SCRIPT.to_owned());
+    config_map.data.get_or_insert_default().insert("start.sh".to_owned(), start_script(valid));
     config_map
 }
 
@@ -45,7 +63,7 @@ pub(super) fn shutdown(valid: &Valid) -> Option<ConfigMap> {
         return None;
     }
     let name = names::shutdown(&valid.identity.name);
-    Some(config_map(valid, Component::Redis, name, "shutdown.sh", SHUTDOWN_SCRIPT.to_owned()))
+    Some(config_map(valid, Component::Redis, name, "shutdown.sh", shutdown_script(valid)))
 }
 
 /// sentinel.conf.
@@ -54,18 +72,25 @@ pub(super) fn sentinel(valid: &Valid) -> ConfigMap {
     config_map(valid, Component::Sentinel, name, "sentinel.conf", config::sentinel(valid))
 }
 
-/// The password, for the servers and for their scripts. A copy of the user's: pods mount one file for each.
-pub(super) fn auth(valid: &Valid, password: &Password) -> Secret {
-    let entry = |key: &str, text: String| (key.to_owned(), ByteString(text.into_bytes()));
-    Secret {
+/// The passwords, for the servers and for their scripts: copies of the user's, each as lines of a configuration and as
+/// bare text. None where there is no password.
+pub(super) fn auth(valid: &Valid, passwords: &Passwords) -> Option<Secret> {
+    let mut data = BTreeMap::new();
+    let mut keep = |key: &str, text: String| data.insert(key.to_owned(), ByteString(text.into_bytes()));
+    if let Some(password) = &passwords.redis {
+        keep("auth.conf", config::redis_auth(password));
+        keep("password", password.expose().to_owned());
+    }
+    if let Some(password) = &passwords.sentinel {
+        keep(SENTINEL_AUTH_CONF, config::sentinel_auth(password));
+        keep(SENTINEL_PASSWORD, password.expose().to_owned());
+    }
+    (!data.is_empty()).then(|| Secret {
         metadata: labels::metadata(valid, Component::Redis, names::auth(&valid.identity.name)),
         type_: Some("Opaque".to_owned()),
-        data: Some(BTreeMap::from([
-            entry("auth.conf", config::auth(password)),
-            entry("password", password.expose().to_owned()),
-        ])),
+        data: Some(data),
         ..Secret::default()
-    }
+    })
 }
 
 fn config_map(valid: &Valid, component: Component, name: String, key: &str, text: String) -> ConfigMap {

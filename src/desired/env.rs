@@ -2,8 +2,14 @@
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector};
 
+use super::config_maps::{SENTINEL_AUTH_CONF, SENTINEL_PASSWORD};
 use super::names;
 use crate::api::Valid;
+
+/// The password of the server in a pod.
+pub(super) const PASSWORD: &str = "REDIS_PASSWORD";
+/// Lines to add to sentinel.conf.
+pub(super) const AUTH_CONF: &str = "AUTH_CONF";
 
 /// What the server's container, the exporter and the user's own containers know of their redis server.
 pub(super) fn redis(valid: &Valid) -> Vec<EnvVar> {
@@ -13,20 +19,34 @@ pub(super) fn redis(valid: &Valid) -> Vec<EnvVar> {
         text("REDIS_PORT", port.to_string()),
         text("REDIS_USER", "default"),
     ];
-    // Our copy: it is the password as the servers have it; the user's may end in a line break.
-    env.extend(valid.auth_secret.as_ref().map(|_| EnvVar {
-        name: "REDIS_PASSWORD".to_owned(),
+    env.extend(valid.auth_secret.as_ref().map(|_| secret(valid, PASSWORD, "password")));
+    env
+}
+
+/// The password of the Sentinels, where they have one: for the Sentinel's container and its exporter.
+pub(super) fn sentinel(valid: &Valid) -> Option<EnvVar> {
+    valid.sentinel_auth_secret.as_ref().map(|_| secret(valid, PASSWORD, SENTINEL_PASSWORD))
+}
+
+/// The lines of sentinel.conf that hold the password, where there is one.
+pub(super) fn sentinel_auth_conf(valid: &Valid) -> Option<EnvVar> {
+    valid.sentinel_auth_secret.as_ref().map(|_| secret(valid, AUTH_CONF, SENTINEL_AUTH_CONF))
+}
+
+/// A part of our copy of the passwords: it has them as the servers do; the user's may end in a line break.
+fn secret(valid: &Valid, name: &str, key: &str) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
         value_from: Some(EnvVarSource {
             secret_key_ref: Some(SecretKeySelector {
                 name: names::auth(&valid.identity.name),
-                key: "password".to_owned(),
+                key: key.to_owned(),
                 ..SecretKeySelector::default()
             }),
             ..EnvVarSource::default()
         }),
         ..EnvVar::default()
-    }));
-    env
+    }
 }
 
 /// What the scripts of start and stop need besides.

@@ -25,11 +25,12 @@ pub(super) fn redis(valid: &Valid) -> Option<Container> {
 /// Beside a Sentinel, where it is enabled.
 pub(super) fn sentinel(valid: &Valid) -> Option<Container> {
     let own = valid.sentinel_exporter()?;
-    let env = vec![
+    let mut env = vec![
         env::pod_field("REDIS_ALIAS", "metadata.name"),
         env::text("REDIS_EXPORTER_WEB_LISTEN_ADDRESS", format!("0.0.0.0:{SENTINEL_METRICS_PORT}")),
         env::text("REDIS_ADDR", format!("redis://127.0.0.1:{SENTINEL_PORT}")),
     ];
+    env.extend(env::sentinel(valid));
     Some(container("sentinel-exporter", own, SENTINEL_METRICS_PORT, env))
 }
 

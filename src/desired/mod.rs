@@ -24,14 +24,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::api::Valid;
-use crate::secret::Password;
+use crate::secret::Passwords;
 
 /// The kinds of children that a `RedisFailover` has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ChildKind {
     /// Configuration and scripts.
     ConfigMap,
-    /// The servers' own copy of the password.
+    /// The servers' own copy of the passwords.
     Secret,
     /// Ways in.
     Service,
@@ -65,18 +65,17 @@ pub struct Desired {
 
 /// Builds all children.
 ///
-/// Where the spec asks for a password that is not known (the user's Secret is missing), the servers' copy of it is
-/// neither made nor removed: running servers keep theirs.
+/// Where the spec asks for a password that is not known (the user's Secret is missing), the servers' copy of the
+/// passwords is neither made nor removed: running servers keep theirs.
 #[must_use]
-pub fn build(valid: &Valid, password: Option<&Password>) -> Desired {
+pub fn build(valid: &Valid, passwords: &Passwords) -> Desired {
     use ChildKind::{ConfigMap, Deployment, PodDisruptionBudget, Secret, Service, StatefulSet};
 
     let name = &valid.identity.name;
     let mut desired = Desired::default();
-    match (&valid.auth_secret, password) {
-        (Some(_), Some(password)) => desired.keep(Secret, &config_maps::auth(valid, password)),
-        (Some(_), None) => {}
-        (None, _) => desired.remove(Secret, names::auth(name)),
+    let known = [(&valid.auth_secret, &passwords.redis), (&valid.sentinel_auth_secret, &passwords.sentinel)];
+    if known.iter().all(|(secret, password)| secret.is_none() || password.is_some()) {
+        desired.keep_or_remove(Secret, names::auth(name), config_maps::auth(valid, passwords).as_ref());
     }
     desired.keep(ConfigMap, &config_maps::redis(valid));
     desired.keep(ConfigMap, &config_maps::custom(valid));

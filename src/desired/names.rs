@@ -47,7 +47,7 @@ pub fn custom_config(name: &str) -> String {
     format!("rfr-custom-{name}")
 }
 
-/// Secret with the servers' own copy of the password.
+/// Secret with the servers' own copy of the passwords.
 #[must_use]
 pub fn auth(name: &str) -> String {
     format!("rfr-auth-{name}")

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{ExecAction, Probe};
 
 use super::config::PINGER;
+use super::env::PASSWORD;
 use crate::api::spec::PodSpec;
 use crate::api::{SENTINEL_PORT, Valid};
 
@@ -37,13 +38,10 @@ pub(super) fn sentinel(valid: &Valid) -> Probes {
     let pod = &valid.sentinel.pod;
     Probes {
         liveness: own_or(pod.custom_liveness_probe.as_ref(), || {
-            exec(&["sh", "-c", &sentinel_alive()], LIVENESS)
+            exec(&["sh", "-c", &sentinel_alive(valid)], LIVENESS)
         }),
         readiness: own_or(pod.custom_readiness_probe.as_ref(), || {
-            exec(
-                &["sh", "-c", &sentinel_ready(&valid.sentinel.master_name)],
-                Times { delay: 0, period: 5, failures: 1 },
-            )
+            exec(&["sh", "-c", &sentinel_ready(valid)], Times { delay: 0, period: 5, failures: 1 })
         }),
         startup: startup(pod, SENTINEL_STARTUP_DIR),
     }
@@ -59,13 +57,21 @@ fn redis_alive(port: u16) -> String {
     )
 }
 
-fn sentinel_alive() -> String {
-    format!("case $(redis-cli -h 127.0.0.1 -p {SENTINEL_PORT} ping 2>&1) in *PONG*) ;; *) exit 1 ;; esac")
+/// One that asks for its password lives.
+fn sentinel_alive(valid: &Valid) -> String {
+    let answers = if valid.sentinel_auth_secret.is_some() { "*PONG*|*NOAUTH*" } else { "*PONG*" };
+    format!("case $(redis-cli -h 127.0.0.1 -p {SENTINEL_PORT} ping 2>&1) in {answers}) ;; *) exit 1 ;; esac")
 }
 
 /// A Sentinel that knows a master which others can reach. An address holds no blank, every error does.
-fn sentinel_ready(name: &str) -> String {
-    let ask = format!("redis-cli -h 127.0.0.1 -p {SENTINEL_PORT} SENTINEL get-master-addr-by-name {name}");
+fn sentinel_ready(valid: &Valid) -> String {
+    let login = match valid.sentinel_auth_secret {
+        Some(_) => format!("REDISCLI_AUTH=${PASSWORD} VALKEYCLI_AUTH=${PASSWORD} "),
+        None => String::new(),
+    };
+    let name = &valid.sentinel.master_name;
+    let ask =
+        format!("{login}redis-cli -h 127.0.0.1 -p {SENTINEL_PORT} SENTINEL get-master-addr-by-name {name}");
     format!("case $({ask} 2>&1) in ''|127.0.0.1*|*' '*) exit 1 ;; esac")
 }
 

@@ -154,7 +154,7 @@ fn volumes(valid: &Valid) -> Vec<Volume> {
         pod::script_volume("redis-shutdown-config", shutdown),
         pod::script_volume("redis-readiness-config", names::readiness(name)),
         pod::config_volume("redis-custom-config", names::custom_config(name)),
-        password_volume(valid),
+        passwords_volume(valid),
     ];
     let startup = probes::script(own).map(str::to_owned);
     volumes.extend(startup.map(|script| pod::script_volume("redis-startup-config", script)));
@@ -166,9 +166,9 @@ fn volumes(valid: &Valid) -> Vec<Volume> {
     volumes
 }
 
-/// The password. Optional and always there, so that a password which is set or taken away later reaches pods that
+/// The passwords. Optional and always there, so that a password which is set or taken away later reaches pods that
 /// run already: redis.conf changes under them, and a container that restarts must find what it includes.
-fn password_volume(valid: &Valid) -> Volume {
+fn passwords_volume(valid: &Valid) -> Volume {
     let own = valid.redis.pod.security_context.as_ref();
     // Without a group that owns the volume, a server that is not root could not read it.
     let readable_by_group = own.is_none_or(|context| context.fs_group.is_some());

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::labels::{self, Component};
 use super::pod::{self, Parts};
 use super::probes::{self, SENTINEL_STARTUP_DIR};
-use super::{exporter, names, security};
+use super::{env, exporter, names, security};
 use crate::api::{SENTINEL_PORT, Valid};
 
 /// The directory that Sentinel may write, where it keeps its configuration.
@@ -19,6 +19,10 @@ const WRITABLE: &str = "sentinel-config-writable";
 /// By way of another file: one that was copied by half must not pass for a whole one.
 const COPY: &str = "[ -s /redis-writable/sentinel.conf ] || \
     { cp /redis/sentinel.conf /redis-writable/new && mv /redis-writable/new /redis-writable/sentinel.conf; }";
+/// The same, with the lines that hold the password.
+const COPY_WITH_PASSWORD: &str = "[ -s /redis-writable/sentinel.conf ] || \
+    { { cat /redis/sentinel.conf && printf '%s' \"$AUTH_CONF\"; } >/redis-writable/new && \
+    mv /redis-writable/new /redis-writable/sentinel.conf; }";
 
 /// The Deployment. Never more than one Sentinel is away, and none too many votes.
 pub(super) fn deployment(valid: &Valid) -> Deployment {
@@ -62,11 +66,14 @@ fn template(valid: &Valid) -> PodTemplateSpec {
 fn config_copy(valid: &Valid) -> Container {
     let own = &valid.sentinel.pod;
     let amounts = exporter::amounts("10m", "32Mi");
+    let env = env::sentinel_auth_conf(valid).map(|lines| vec![lines]);
+    let copy = if env.is_some() { COPY_WITH_PASSWORD } else { COPY };
     Container {
         name: "sentinel-config-copy".to_owned(),
         image: own.image.clone(),
         image_pull_policy: own.image_pull_policy.clone(),
-        command: Some(pod::command(&[], &["sh", "-c", COPY])),
+        command: Some(pod::command(&[], &["sh", "-c", copy])),
+        env,
         resources: Some(ResourceRequirements {
             requests: Some(amounts.clone()),
             limits: Some(amounts),
@@ -89,6 +96,7 @@ fn server(valid: &Valid) -> Container {
         image: own.image.clone(),
         image_pull_policy: own.image_pull_policy.clone(),
         command: Some(pod::command(&own.command, &["redis-server", "/redis/sentinel.conf", "--sentinel"])),
+        env: env::sentinel(valid).map(|password| vec![password]),
         ports: Some(vec![pod::port("sentinel", i32::from(SENTINEL_PORT))]),
         resources: own.resources.clone(),
         volume_mounts: Some(mounts(valid)),

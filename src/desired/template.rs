@@ -46,9 +46,10 @@ mod tests {
     use serde_json::json;
 
     use crate::heal::tests::world::valid;
+    use crate::secret::Passwords;
 
     fn mark(spec: serde_json::Value) -> String {
-        crate::desired::build(&valid(spec), None).redis_template().unwrap()
+        crate::desired::build(&valid(spec), &Passwords::default()).redis_template().unwrap()
     }
 
     #[test]

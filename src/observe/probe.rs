@@ -14,7 +14,7 @@ use super::facts::{
 use super::{pods, read};
 use crate::api::{SENTINEL_PORT, Valid};
 use crate::redis::{Address, Error, Peer, Servers, reply};
-use crate::secret::Password;
+use crate::secret::{Password, Passwords};
 
 /// The longest that one server is waited for, all its commands together: a connection and one round of replies.
 pub const SERVER_DEADLINE: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ pub async fn observe(
     servers: &dyn Servers,
     valid: &Valid,
     pods: &[Arc<Pod>],
-    password: Option<&Password>,
+    passwords: &Passwords,
 ) -> Observed {
     let facts = |component| {
         pods.iter().filter(move |pod| pods::component(pod) == component).map(|pod| pods::pod(pod))
@@ -36,12 +36,12 @@ pub async fn observe(
     let settings = &settings;
 
     let redis = facts(pods::REDIS).map(|pod| async move {
-        let peer = redis_peer(valid, &pod, password);
+        let peer = redis_peer(valid, &pod, passwords);
         let server = look(peer, async |peer| redis_server(servers, &peer, settings).await).await;
         RedisNode { pod, server, death: None, before: None }
     });
     let sentinels = facts(pods::SENTINEL).map(|pod| async move {
-        let peer = sentinel_peer(&pod);
+        let peer = sentinel_peer(&pod, passwords);
         let server =
             look(peer, async |peer| sentinel(servers, &peer, &valid.sentinel.master_name).await).await;
         SentinelNode { pod, server }
@@ -58,14 +58,14 @@ pub async fn observe(
 
 /// The redis server of a pod, if it can be asked.
 #[must_use]
-pub fn redis_peer(valid: &Valid, pod: &PodFacts, password: Option<&Password>) -> Option<Peer> {
-    peer(pod, valid.redis.port, password.cloned())
+pub fn redis_peer(valid: &Valid, pod: &PodFacts, passwords: &Passwords) -> Option<Peer> {
+    peer(pod, valid.redis.port, passwords.redis.clone())
 }
 
 /// The Sentinel of a pod, if it can be asked.
 #[must_use]
-pub fn sentinel_peer(pod: &PodFacts) -> Option<Peer> {
-    peer(pod, SENTINEL_PORT, None)
+pub fn sentinel_peer(pod: &PodFacts, passwords: &Passwords) -> Option<Peer> {
+    peer(pod, SENTINEL_PORT, passwords.sentinel.clone())
 }
 
 fn peer(pod: &PodFacts, port: u16, password: Option<Password>) -> Option<Peer> {

@@ -17,7 +17,7 @@ use super::pods;
 use super::probe::{observe, redis_peer, sentinel_peer};
 use crate::api::{Identity, Valid};
 use crate::redis::{Peer, Servers, Topic};
-use crate::secret::Password;
+use crate::secret::Passwords;
 
 /// Listens to the servers of all `RedisFailovers`. All connections close when it is dropped.
 pub struct Watch {
@@ -47,11 +47,11 @@ impl Watch {
     }
 
     /// Asks all servers of a `RedisFailover`, and listens to those that run from now on.
-    pub async fn look(&self, valid: &Valid, pods: &[Arc<Pod>], password: Option<&Password>) -> Observed {
-        let (ears, silent) = self.attend(&valid.identity, &listened(valid, pods, password));
+    pub async fn look(&self, valid: &Valid, pods: &[Arc<Pod>], passwords: &Passwords) -> Observed {
+        let (ears, silent) = self.attend(&valid.identity, &listened(valid, pods, passwords));
         let servers = Patient { servers: &self.servers, silent: &silent, ears: &ears };
         let asked = Instant::now();
-        let mut observed = observe(&servers, valid, pods, password).await;
+        let mut observed = observe(&servers, valid, pods, passwords).await;
         let (now, mut memory) = (Instant::now(), ears.memory());
         memory.evidence.weigh(&mut observed, asked, now);
         memory.heard.weigh(&mut observed, now);
@@ -94,10 +94,10 @@ impl Watch {
 }
 
 /// Whom to listen to, and for what.
-fn listened(valid: &Valid, pods: &[Arc<Pod>], password: Option<&Password>) -> Vec<(Peer, Topic)> {
+fn listened(valid: &Valid, pods: &[Arc<Pod>], passwords: &Passwords) -> Vec<(Peer, Topic)> {
     let listened = |pod: &Arc<Pod>| match pods::component(pod) {
-        pods::REDIS => Some((redis_peer(valid, &pods::pod(pod), password)?, Topic::Greetings)),
-        pods::SENTINEL => Some((sentinel_peer(&pods::pod(pod))?, Topic::Events)),
+        pods::REDIS => Some((redis_peer(valid, &pods::pod(pod), passwords)?, Topic::Greetings)),
+        pods::SENTINEL => Some((sentinel_peer(&pods::pod(pod), passwords)?, Topic::Events)),
         _ => None,
     };
     pods.iter().filter_map(listened).collect()

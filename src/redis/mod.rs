@@ -41,7 +41,7 @@ pub struct Peer {
     pub address: Address,
     /// Unique id of the pod behind the address.
     pub incarnation: String,
-    /// Password, where the servers have one. Sentinels have none.
+    /// Password, where the server has one.
     pub password: Option<Password>,
 }
 

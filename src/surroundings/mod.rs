@@ -114,13 +114,16 @@ struct Reference<'a> {
     object: Option<&'a str>,
 }
 
-fn references(spec: &RedisFailoverSpec) -> [Reference<'_>; 4] {
-    let secret = spec.auth.as_ref().and_then(|auth| auth.secret_path.as_deref());
+fn references(spec: &RedisFailoverSpec) -> [Reference<'_>; 5] {
+    let auth = spec.auth.as_ref();
+    let secret = auth.and_then(|auth| auth.secret_path.as_deref());
+    let sentinel_secret = auth.and_then(|auth| auth.sentinel_secret_path.as_deref());
     let shutdown = spec.redis.shutdown_config_map.as_deref();
     let [redis, sentinel] =
         [&spec.redis.pod, &spec.sentinel.pod].map(|pod| pod.startup_config_map.as_deref());
     [
         ("spec.auth.secretPath", "Secret", "password", secret),
+        ("spec.auth.sentinelSecretPath", "Secret", "password", sentinel_secret),
         ("spec.redis.shutdownConfigMap", "ConfigMap", "shutdown.sh", shutdown),
         ("spec.redis.startupConfigMap", "ConfigMap", "startup.sh", redis),
         ("spec.sentinel.startupConfigMap", "ConfigMap", "startup.sh", sentinel),

@@ -32,7 +32,7 @@ fn said(
 
 fn references() -> Value {
     json!({
-        "auth": {"secretPath": "password"},
+        "auth": {"secretPath": "password", "sentinelSecretPath": "other"},
         "redis": {"shutdownConfigMap": "shutdown", "startupConfigMap": "startup"},
         "sentinel": {"startupConfigMap": "startup"},
     })
@@ -80,6 +80,8 @@ fn what_is_missing_is_warned_of_until_it_is_there() {
     let warnings = [
         "spec.auth.secretPath: \"password\": there is no Secret of this name in the namespace; \
          create it with the key `password`",
+        "spec.auth.sentinelSecretPath: \"other\": there is no Secret of this name in the namespace; \
+         create it with the key `password`",
         "spec.redis.shutdownConfigMap: \"shutdown\": there is no ConfigMap of this name in the namespace; \
          create it with the key `shutdown.sh`",
         "spec.redis.startupConfigMap: \"startup\": there is no ConfigMap of this name in the namespace; \
@@ -89,7 +91,7 @@ fn what_is_missing_is_warned_of_until_it_is_there() {
     ];
     assert_eq!(said("x", &spec, None, &nothing), [vec![], warnings.map(str::to_owned).to_vec()]);
     let all = View {
-        secrets: Some(names(&[("ns", "password")])),
+        secrets: Some(names(&[("ns", "password"), ("ns", "other")])),
         config_maps: Some(names(&[("ns", "startup"), ("ns", "shutdown")])),
         ..View::default()
     };

@@ -8,6 +8,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch,
 use redis_operator::act::apply::{self, Applied, Report, Seen, resource};
 use redis_operator::api::Valid;
 use redis_operator::desired::{self, ChildKind, Desired};
+use redis_operator::secret::Passwords;
 use serde_json::{Value, json};
 
 use crate::examples;
@@ -74,7 +75,7 @@ impl Play {
     }
 
     fn desired(&self) -> Desired {
-        desired::build(&self.valid, None)
+        desired::build(&self.valid, &Passwords::default())
     }
 
     /// Applies, with the rights of the operator, a while after whatever was before.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -16,6 +17,7 @@ use redis_operator::desired::names;
 use redis_operator::metrics::Metrics;
 use redis_operator::surroundings::View;
 use regex_lite::Regex;
+use rstest::rstest;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -158,17 +160,20 @@ async fn an_invalid_new_object_gets_no_children() {
     operator.stop().await;
 }
 
+#[rstest]
+#[case("secretPath")]
+#[case("sentinelSecretPath")]
 #[tokio::test]
-async fn a_missing_secret_is_told_and_its_creation_lets_the_work_go_on() {
-    let operator = Operator::start("loop-secret").await;
+async fn a_missing_secret_is_told_and_its_creation_lets_the_work_go_on(#[case] field: &str) {
+    let operator = Operator::start(&format!("loop-{}", field.to_lowercase())).await;
     let stage = &operator.stage;
-    stage.create("x", json!({"auth": {"secretPath": "password-of-x"}})).await.unwrap();
+    stage.create("x", json!({"auth": {field: "password-of-x"}})).await.unwrap();
     let missing = |status: &RedisFailoverStatus| {
         condition(status, "Ready").is_some_and(|ready| ready.reason == "SecretMissing")
     };
     let status = operator.status("x", missing).await;
     let text = &condition(&status, "Ready").unwrap().message;
-    assert!(text.contains("password-of-x") && text.contains("create it"), "{text}");
+    assert!(text.contains(&format!("spec.auth.{field}: there is no Secret \"password-of-x\"")), "{text}");
     assert!(operator.event("SecretMissing").await.contains("password-of-x"));
     let secret: Secret = serde_json::from_value(json!({
         "metadata": {"name": "password-of-x"},
@@ -184,6 +189,10 @@ async fn a_missing_secret_is_told_and_its_creation_lets_the_work_go_on() {
     for map in maps.list(&ListParams::default()).await.unwrap() {
         assert!(!format!("{map:?}").contains("a-secret-for-this-test"), "{:?}", map.metadata.name);
     }
+    let redis = stage.api::<StatefulSet>().get(&names::redis("x")).await.unwrap();
+    let sentinels = stage.api::<Deployment>().get(&names::sentinel("x")).await.unwrap();
+    let pods = format!("{redis:?} {sentinels:?}");
+    assert!(pods.contains("rfr-auth-x") && !pods.contains("a-secret-for-this-test"), "{pods}");
     let table = format!("{:?}", stage.status("x").await);
     assert!(!table.contains("a-secret-for-this-test"));
     operator.stop().await;

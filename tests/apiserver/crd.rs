@@ -136,6 +136,7 @@ async fn bad_examples_are_refused_without_the_webhook() {
 #[case("policy", json!({"redis": {"imagePullPolicy": "Sometimes"}}), "spec.redis.imagePullPolicy")]
 #[case("entry", json!({"redis": {"customConfig": ["hz 10", "port 1"]}}), "spec.redis.customConfig[1]: Invalid value")]
 #[case("password", json!({"redis": {"customConfig": ["requirepass x"]}}), "spec.redis.customConfig: Invalid value: belongs to")]
+#[case("sentinels", json!({"sentinel": {"customConfig": ["requirepass x"]}}), "use spec.auth.sentinelSecretPath")]
 #[case("host", json!({"bootstrapNode": {}}), "spec.bootstrapNode: Invalid value: has no host")]
 #[case("fraction", json!({"redis": {"replicas": 2.5}}), "spec.redis.replicas")]
 #[tokio::test]

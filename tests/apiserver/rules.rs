@@ -7,6 +7,7 @@ use redis_operator::api::defaults::{self, Images};
 use redis_operator::api::rules::{CATALOGUE, Rule, Severity};
 use redis_operator::api::{Identity, RedisFailoverSpec, Valid, parse, schema};
 use redis_operator::desired::{self, ChildKind};
+use redis_operator::secret::Passwords;
 use serde_json::{Value, json};
 
 use crate::server::eventually;
@@ -205,7 +206,7 @@ fn children(name: &str, spec: RedisFailoverSpec) -> Vec<Value> {
         valid.redis.storage =
             redis_operator::api::Storage::Claim { template: Box::new(template), keep: false };
     }
-    let built = desired::build(&valid, None).present;
+    let built = desired::build(&valid, &Passwords::default()).present;
     let set = built.into_iter().find(|child| child.kind == ChildKind::StatefulSet).unwrap();
     let template = &set.body["spec"]["template"];
     let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]});

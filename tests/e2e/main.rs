@@ -42,6 +42,7 @@ fn all() -> Vec<Story> {
         Story::new("examples", Together, stories::examples::play),
         Story::new("custom-config", Together, stories::custom_config::play),
         Story::new("password", Together, stories::password::play),
+        Story::new("sentinel-password", Together, stories::sentinel_password::play),
         Story::new("refusals", Together, stories::refusals::play),
         Story::new("first-start", Alone, stories::first_start::play),
         Story::new("settings-at-boot", Alone, stories::settings_at_boot::play),

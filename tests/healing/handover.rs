@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use redis_operator::heal::Plan;
 use redis_operator::observe::facts::Death;
-use redis_operator::redis::{Address, Client, Deadlines, Servers};
+use redis_operator::redis::{Client, Deadlines, Servers};
 
 use crate::operator::Operator;
-use crate::stage::{Stage, Writer, peer};
+use crate::stage::{Stage, Writer};
 use crate::support::processes::{versions, wait_until};
 
 /// Longer than a failover of the Sentinels on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Whatever a configuration file, a shell and a Secret may hold.
+pub(crate) const PASSWORD: &str = r#"a "b" \c $d 'e' %s"#;
 
 /// A healthy `RedisFailover` and its operator.
 pub(crate) async fn healthy(binary: &str) -> (Stage, Operator, usize) {
@@ -49,11 +52,10 @@ async fn recover(stage: &mut Stage, operator: &mut Operator, dead: usize) -> usi
 }
 
 async fn ask_sentinel(stage: &Stage, number: usize, command: &[&str]) {
-    let sentinel = &stage.sentinels[number];
-    let at = Address { host: sentinel.ip.clone(), port: sentinel.port };
+    let at = stage.sentinel_at(&stage.sentinels[number].ip);
     let client = Client::new(Deadlines::default());
     wait_until("a Sentinel takes a command", PATIENCE, async || {
-        client.ask(&peer(&at), command).await.map_err(|error| error.to_string())
+        client.ask(&at, command).await.map_err(|error| error.to_string())
     })
     .await;
 }
@@ -79,8 +81,9 @@ async fn history(
     gap
 }
 
-async fn every_history(binary: &str) {
-    let mut world = healthy(binary).await;
+async fn every_history(stage: Stage) {
+    let binary = &stage.binary.clone();
+    let mut world = started(stage).await;
     let gap = history("crash", binary, &mut world, async |stage, operator, master| {
         crash(stage, operator, master);
         let plan = operator.step(stage).await;
@@ -125,7 +128,14 @@ async fn every_history(binary: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_against_every_version() {
     for binary in versions() {
-        Box::pin(every_history(&binary)).await;
+        Box::pin(every_history(Stage::start(&binary))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_where_the_sentinels_have_a_password() {
+    for binary in versions() {
+        Box::pin(every_history(Stage::with(&binary, &[], Some(PASSWORD)))).await;
     }
 }
 

@@ -5,6 +5,8 @@ mod handover;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod password;
+#[cfg(test)]
 mod planned;
 #[cfg(test)]
 mod restart;

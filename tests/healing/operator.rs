@@ -14,7 +14,7 @@ use redis_operator::observe::observe;
 use redis_operator::redis::{Address, Client, Deadlines, Error, Peer, Reply, Servers};
 use tokio::sync::Notify;
 
-use crate::stage::{Stage, peer, rows};
+use crate::stage::{Stage, rows};
 
 /// Passes commands that change something on until the last one that it may; then the operator is dead.
 struct Mortal {
@@ -109,7 +109,7 @@ impl Operator {
 
     async fn look(&mut self, stage: &Stage) -> (Observed, Plan, Timestamp) {
         let now = Timestamp::now();
-        let mut observed = observe(&self.servers, &stage.valid, &stage.pods(), None).await;
+        let mut observed = observe(&self.servers, &stage.valid, &stage.pods(), &stage.passwords).await;
         for node in &mut observed.redis {
             let name = &node.pod.name;
             node.pod.role_label = self.labels.get(name).cloned();
@@ -119,16 +119,16 @@ impl Operator {
                 _ => node.before = self.last.get(name).cloned(),
             }
         }
-        self.hear(&mut observed).await;
+        self.hear(stage, &mut observed).await;
         let plan = heal::plan(&stage.valid, &observed, &self.memory, now);
         (observed, plan, now)
     }
 
     /// Whom the Sentinels know. Their epoch is that of their configuration: none of them has lost an election here.
-    async fn hear(&self, observed: &mut Observed) {
+    async fn hear(&self, stage: &Stage, observed: &mut Observed) {
         for node in &mut observed.sentinels {
             let (Ok(facts), Some(ip)) = (&mut node.server, &node.pod.ip) else { continue };
-            let at = peer(&Address { host: ip.clone(), port: redis_operator::api::SENTINEL_PORT });
+            let at = stage.sentinel_at(ip);
             facts.current_epoch = facts.monitored.as_ref().map(|seen| seen.config_epoch);
             facts.known_replicas = known(self.servers.ask(&at, &["SENTINEL", "REPLICAS", "mymaster"]).await);
             facts.known_peers = known(self.servers.ask(&at, &["SENTINEL", "SENTINELS", "mymaster"]).await);
@@ -136,7 +136,8 @@ impl Operator {
     }
 
     async fn act(&mut self, stage: &Stage, (observed, plan, now): &(Observed, Plan, Timestamp)) {
-        let hands = Hands { servers: &self.servers, valid: &stage.valid, observed, password: None };
+        let hands =
+            Hands { servers: &self.servers, valid: &stage.valid, observed, passwords: &stage.passwords };
         let handed_over = match &plan.handover {
             Some(handover) => hands.hand_over(handover).await,
             None => Ok(()),

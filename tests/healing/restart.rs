@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use redis_operator::observe::facts::Death;
 
-use crate::handover::{PATIENCE, healthy, name, ordinal, started};
+use crate::handover::{PASSWORD, PATIENCE, healthy, name, ordinal, started};
 use crate::stage::{Stage, Writer};
 use crate::support::processes::versions;
 
@@ -16,19 +16,32 @@ const UNREPLICATED: usize = 5;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_alone_replace_a_master_that_restarts_at_once() {
     for binary in versions() {
-        let (mut stage, mut operator, old) = healthy(&binary).await;
-        let writer = Writer::start(&stage);
-        writer.goes_on().await;
-        stage.redis[old].kill();
-        stage.redis[old].restart();
-        let new = stage.successor_of(old, PATIENCE).await;
-        let written = writer.stop(&stage.address(new)).await;
-        let (gap, lost, of) = (written.longest_gap, written.lost, written.acknowledged);
-        println!("{} without an operator: longest gap {gap:.2?}, lost {lost} of {of}", name(&binary));
-        assert!(gap < BY_THE_SENTINELS, "{gap:?}");
-        assert!(lost <= UNREPLICATED, "{lost} of {of}");
-        assert_eq!(ordinal(&operator.heal(&stage, PATIENCE).await), new, "and the old one follows");
+        Box::pin(by_the_vote(&binary, None)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_with_a_password_vote_and_are_asked_by_a_server_that_starts() {
+    for binary in versions() {
+        Box::pin(by_the_vote(&binary, Some(PASSWORD))).await;
+    }
+}
+
+/// The server that was master restarts at once, with these Sentinels and without an operator.
+async fn by_the_vote(binary: &str, password: Option<&str>) {
+    let (mut stage, mut operator, old) = started(Stage::with(binary, &[], password)).await;
+    let writer = Writer::start(&stage);
+    writer.goes_on().await;
+    stage.redis[old].kill();
+    stage.redis[old].restart();
+    let new = stage.successor_of(old, PATIENCE).await;
+    let written = writer.stop(&stage.address(new)).await;
+    let (gap, lost, of) = (written.longest_gap, written.lost, written.acknowledged);
+    println!("{} without an operator: longest gap {gap:.2?}, lost {lost} of {of}", name(binary));
+    assert!(stage.redis[old].log().contains("waiting until another one is"), "{}", stage.redis[old].log());
+    assert!(gap < BY_THE_SENTINELS, "{gap:?}");
+    assert!(lost <= UNREPLICATED, "{lost} of {of}");
+    assert_eq!(ordinal(&operator.heal(&stage, PATIENCE).await), new, "and the old one follows");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,7 +66,7 @@ async fn an_operator_need_not_wait_for_a_master_that_waits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_all_restart_with_their_data_wait_for_nobody() {
     for binary in versions() {
-        let stage = Stage::with(&binary, &["appendonly yes", "save 3600 1"]);
+        let stage = Stage::with(&binary, &["appendonly yes", "save 3600 1"], None);
         let (mut stage, mut operator, _) = started(stage).await;
         let writer = Writer::start(&stage);
         writer.goes_on().await;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use redis_operator::api::defaults::{self, Images};
 use redis_operator::api::{Identity, SENTINEL_PORT, Valid, parse};
+use redis_operator::desired::ChildKind;
 use redis_operator::observe::pods;
 use redis_operator::redis::{Address, Client, Deadlines, Error, Peer, Reply, Servers};
+use redis_operator::secret::{Password, Passwords};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -17,7 +19,9 @@ use crate::support::processes::{Server, free_port, loopback, tools, wait_until};
 
 /// Three servers and three Sentinels that know nothing of one another, as new pods do.
 pub(crate) struct Stage {
+    pub(crate) binary: String,
     pub(crate) valid: Valid,
+    pub(crate) passwords: Passwords,
     pub(crate) redis: Vec<Server>,
     pub(crate) sentinels: Vec<Server>,
     /// The server whose pod was deleted; it serves until it stops.
@@ -26,36 +30,68 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn start(binary: &str) -> Self {
-        Self::with(binary, &[])
+        Self::with(binary, &[], None)
     }
 
-    /// With this customConfig.
-    pub(crate) fn with(binary: &str, config: &[&str]) -> Self {
-        let port = free_port();
-        let monitor = format!("sentinel monitor mymaster 127.0.0.1 {port} 2");
-        let sentinel = |_| Server::sentinel_of(binary.into(), &loopback(), SENTINEL_PORT, &monitor);
-        let mut spec = json!({"redis": {"port": port, "customConfig": config}});
+    /// With this customConfig of the servers and this password of the Sentinels.
+    pub(crate) fn with(binary: &str, config: &[&str], password: Option<&str>) -> Self {
+        let mut spec = json!({"redis": {"port": free_port(), "customConfig": config}});
         defaults::fill(&mut spec, &Images::default());
         let identity = Identity { name: "x".to_owned(), ..Identity::default() };
         let valid = Valid::new(identity, parse::spec(&spec).unwrap()).unwrap();
-        let sentinels: Vec<_> = (0..3).map(sentinel).collect();
-        let redis = (0..3).map(|_| redis(binary, &valid, &sentinels[0].ip)).collect();
-        Self { valid, redis, sentinels, leaving: None }
+        let (binary, passwords) = (binary.to_owned(), Passwords::default());
+        let (redis, sentinels) = (Vec::new(), Vec::new());
+        let mut stage = Self { binary, valid, passwords, redis, sentinels, leaving: None };
+        stage.set_password(password);
+        stage.sentinels = (0..3).map(|_| stage.new_sentinel()).collect();
+        stage.redis = (0..3).map(|_| stage.new_server()).collect();
+        stage
+    }
+
+    /// What the spec and its Secret say of the Sentinels' password from now on; those that run keep theirs.
+    pub(crate) fn set_password(&mut self, password: Option<&str>) {
+        self.valid.sentinel_auth_secret = password.map(|_| "secret".to_owned());
+        self.passwords.sentinel = password.map(|text| Password::new(text.to_owned()));
+    }
+
+    /// A new pod in place of that of a Sentinel.
+    pub(crate) fn renew_sentinel(&mut self, number: usize) {
+        self.sentinels[number] = self.new_sentinel();
+    }
+
+    fn new_sentinel(&self) -> Server {
+        let monitor = format!("sentinel monitor mymaster 127.0.0.1 {} 2", self.valid.redis.port);
+        let lines = format!("{monitor}\n{}", self.secret("sentinel-auth.conf").unwrap_or_default());
+        Server::sentinel_of((&self.binary).into(), &loopback(), SENTINEL_PORT, &lines)
+    }
+
+    /// A text of the Secret with the passwords.
+    fn secret(&self, key: &str) -> Option<String> {
+        let desired = redis_operator::desired::build(&self.valid, &self.passwords);
+        let child = desired.present.into_iter().find(|child| child.kind == ChildKind::Secret)?;
+        let secret: Secret = serde_json::from_value(child.body).unwrap();
+        String::from_utf8(secret.data.unwrap().remove(key).unwrap().0).ok()
     }
 
     /// The server that the Sentinels name, once they name one that is another than `old`.
     pub(crate) async fn successor_of(&self, old: usize, limit: Duration) -> usize {
         let client = Client::new(Deadlines::default());
         wait_until("the Sentinels name another master", limit, async || {
-            let named = named(&client, &self.sentinel_addresses()).await;
+            let named = named(&client, &self.sentinel_peers()).await;
             let new = (0..self.redis.len()).find(|ordinal| named.as_ref() == Some(&self.address(*ordinal)));
             new.filter(|new| *new != old).ok_or_else(|| format!("{named:?}"))
         })
         .await
     }
 
-    fn sentinel_addresses(&self) -> Vec<Address> {
-        self.sentinels.iter().map(|s| Address { host: s.ip.clone(), port: s.port }).collect()
+    /// The Sentinels, for one who has their password.
+    pub(crate) fn sentinel_peers(&self) -> Vec<Peer> {
+        self.sentinels.iter().map(|sentinel| self.sentinel_at(&sentinel.ip)).collect()
+    }
+
+    pub(crate) fn sentinel_at(&self, ip: &str) -> Peer {
+        let address = Address { host: ip.to_owned(), port: SENTINEL_PORT };
+        Peer { password: self.passwords.sentinel.clone(), ..peer(&address) }
     }
 
     pub(crate) fn pods(&self) -> Vec<Arc<Pod>> {
@@ -72,43 +108,43 @@ impl Stage {
     pub(crate) fn address(&self, ordinal: usize) -> Address {
         Address { host: self.redis[ordinal].ip.clone(), port: self.redis[ordinal].port }
     }
-}
 
-/// A server that starts as the container in a pod does: by the script and with the files of its ConfigMaps.
-fn redis(binary: &str, valid: &Valid, sentinel: &str) -> Server {
-    let (ip, path) = (loopback(), std::env::var("PATH").unwrap());
-    let path = tools().map(|tools| format!("{}:{path}", tools.display())).unwrap_or(path);
-    let desired = redis_operator::desired::build(valid, None);
-    let file = |config_map: &str, key: &'static str| {
-        let child = desired.present.iter().find(|child| child.name == config_map).unwrap();
-        let text = child.body["data"][key].as_str().unwrap();
-        let places = ["/redis/", "/redis-custom/", "/redis-auth/"];
-        (
-            key,
-            places.iter().fold(text.replace("/data", "FOLDER"), |text, place| text.replace(place, "FOLDER/")),
-        )
-    };
-    // What a pod has by its own network and image.
-    let server = format!(
-        "#!/bin/sh\nPATH='{path}'\nexec {binary} \"$@\" --bind {ip} --replica-announce-ip {ip} \
-         --repl-diskless-sync-delay 0\n"
-    );
-    let files = [
-        file("rfr-x", "redis.conf"),
-        file("rfr-x", "start.sh"),
-        file("rfr-custom-x", "custom.conf"),
-        ("redis-server", server),
-    ];
-    let command = [
-        format!("PATH=FOLDER:{path}"),
-        format!("REDIS_PORT={}", valid.redis.port),
-        format!("POD_IP={ip}"),
-        format!("SENTINEL_HOST={sentinel}"),
-        format!("MASTER_NAME={}", valid.sentinel.master_name),
-        "/bin/sh".to_owned(),
-        "FOLDER/start.sh".to_owned(),
-    ];
-    Server::container(&ip, valid.redis.port, &files, &command)
+    /// A server that starts as the container in a pod does: by the script and with the files of its ConfigMaps and
+    /// its Secret.
+    fn new_server(&self) -> Server {
+        let (valid, binary) = (&self.valid, &self.binary);
+        let (ip, path) = (loopback(), std::env::var("PATH").unwrap());
+        let path = tools().map(|tools| format!("{}:{path}", tools.display())).unwrap_or(path);
+        let desired = redis_operator::desired::build(valid, &self.passwords);
+        let file = |config_map: &str, key: &'static str| {
+            let child = desired.present.iter().find(|child| child.name == config_map).unwrap();
+            let text = child.body["data"][key].as_str().unwrap().replace("/data", "FOLDER");
+            let places = ["/redis/", "/redis-custom/", "/redis-auth/"];
+            (key, places.iter().fold(text, |text, place| text.replace(place, "FOLDER/")))
+        };
+        // What a pod has by its own network and image.
+        let server = format!(
+            "#!/bin/sh\nPATH='{path}'\nexec {binary} \"$@\" --bind {ip} --replica-announce-ip {ip} \
+             --repl-diskless-sync-delay 0\n"
+        );
+        let mut files = vec![
+            file("rfr-x", "redis.conf"),
+            file("rfr-x", "start.sh"),
+            file("rfr-custom-x", "custom.conf"),
+            ("redis-server", server),
+        ];
+        files.extend(self.secret("sentinel-password").map(|text| ("sentinel-password", text)));
+        let command = [
+            format!("PATH=FOLDER:{path}"),
+            format!("REDIS_PORT={}", valid.redis.port),
+            format!("POD_IP={ip}"),
+            format!("SENTINEL_HOST={}", self.sentinels[0].ip),
+            format!("MASTER_NAME={}", valid.sentinel.master_name),
+            "/bin/sh".to_owned(),
+            "FOLDER/start.sh".to_owned(),
+        ];
+        Server::container(&ip, valid.redis.port, &files, &command)
+    }
 }
 
 fn pod(component: &str, name: &str, ip: &str, leaving: bool) -> Arc<Pod> {
@@ -142,7 +178,7 @@ pub(crate) struct Written {
 impl Writer {
     pub(crate) fn start(stage: &Stage) -> Self {
         let (stop, count) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let sentinels = stage.sentinel_addresses();
+        let sentinels = stage.sentinel_peers();
         Self { stop: stop.clone(), count: count.clone(), task: tokio::spawn(write(sentinels, stop, count)) }
     }
 
@@ -172,11 +208,7 @@ impl Writer {
     }
 }
 
-async fn write(
-    sentinels: Vec<Address>,
-    stop: Arc<AtomicBool>,
-    count: Arc<AtomicUsize>,
-) -> Vec<(Instant, u64)> {
+async fn write(sentinels: Vec<Peer>, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) -> Vec<(Instant, u64)> {
     let client = Client::new(Deadlines::default());
     let (mut acknowledged, mut master, mut number) = (Vec::new(), None, 0_u64);
     while !stop.load(Ordering::SeqCst) {
@@ -198,10 +230,10 @@ async fn write(
     acknowledged
 }
 
-async fn named(client: &Client, sentinels: &[Address]) -> Option<Address> {
+pub(crate) async fn named(client: &Client, sentinels: &[Peer]) -> Option<Address> {
     for sentinel in sentinels {
         let ask = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"];
-        let Ok(Reply::List(items)) = client.ask(&peer(sentinel), &ask).await else { continue };
+        let Ok(Reply::List(items)) = client.ask(sentinel, &ask).await else { continue };
         if let [Reply::Text(host), Reply::Text(port)] = &items[..] {
             return Some(Address { host: host.clone(), port: port.parse().ok()? });
         }

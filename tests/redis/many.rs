@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Pod;
 use redis_operator::observe::facts::Death;
 use redis_operator::observe::observe;
 use redis_operator::redis::reply;
+use redis_operator::secret::Passwords;
 
 use crate::common::PATIENCE;
 use crate::observation::{answers, cpu_milliseconds, pod, tell};
@@ -215,7 +216,7 @@ async fn what_seventy_two_held_connections_cost() {
         status.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4
     };
     scene.pods = pods(0..72);
-    observe(&*scene.client, &scene.valid, &scene.pods, None).await;
+    observe(&*scene.client, &scene.valid, &scene.pods, &Passwords::default()).await;
     let begin = resident();
     scene.look().await;
     let subscribers = async |wanted: u64| {

@@ -12,6 +12,7 @@ use redis_operator::api::{SENTINEL_PORT, Valid};
 use redis_operator::observe::facts::{Monitored, Observed, Role, ServerFacts, Silence};
 use redis_operator::observe::{observe, pods};
 use redis_operator::redis::{Address, Client, Deadlines, Error, Peer, Reply, Servers};
+use redis_operator::secret::Passwords;
 use serde_json::json;
 
 use crate::common::{PATIENCE, peer, text};
@@ -59,6 +60,7 @@ pub(crate) fn valid(port: u16, settings: &[&str]) -> Valid {
             pod: PodSpec::default(),
         },
         auth_secret: None,
+        sentinel_auth_secret: None,
         child_labels: BTreeMap::new(),
     }
 }
@@ -108,7 +110,7 @@ async fn the_life_of_a_replica() {
         answers(&client, server).await;
     }
     let (valid, pods) = (valid(port, &[]), pods_of("redis", &servers));
-    let look = async || observe(&client, &valid, &pods, None).await;
+    let look = async || observe(&client, &valid, &pods, &Passwords::default()).await;
 
     let seen = look().await;
     let fresh = server(&seen, 1).unwrap();
@@ -174,7 +176,9 @@ async fn settings_are_read_as_they_are_now() {
     answers(&client, &server_0).await;
     let valid = valid(server_0.port, &["save", "maxmemory", "slowlog-max-len", "no-such-setting"]);
     let pods = [pod("redis", 0, &server_0.ip)];
-    let config = async || server(&observe(&client, &valid, &pods, None).await, 0).unwrap().config.clone();
+    let config = async || {
+        server(&observe(&client, &valid, &pods, &Passwords::default()).await, 0).unwrap().config.clone()
+    };
 
     let settings = |save: &str, memory: &str| {
         let entries = [("save", save), ("maxmemory", memory), ("slowlog-max-len", "128")];
@@ -204,7 +208,9 @@ async fn passwords() {
     assert_eq!(ask(None).await, Ok(text("PONG")));
     assert_eq!(ask(Some("other")).await, Err(Error::Auth), "a password that is not wanted");
 
-    let seen = observe(&client, &valid(server_0.port, &[]), &[pod("redis", 0, &server_0.ip)], None).await;
+    let seen =
+        observe(&client, &valid(server_0.port, &[]), &[pod("redis", 0, &server_0.ip)], &Passwords::default())
+            .await;
     assert!(server(&seen, 0).is_some(), "{seen:?}");
 }
 
@@ -234,7 +240,7 @@ async fn sentinels_tell_what_they_monitor() {
 
     let seen = see(
         "three Sentinels know each other",
-        async || observe(&client, &valid, &pods, None).await,
+        async || observe(&client, &valid, &pods, &Passwords::default()).await,
         |seen| {
             let monitored: Vec<&Monitored> = seen
                 .sentinels
@@ -272,10 +278,10 @@ async fn a_look_at_many_servers() {
     answers(&client, &server_0).await;
     let valid = valid(server_0.port, &["save", "maxmemory", "slowlog-max-len", "timeout"]);
     let pods: Vec<_> = (0..72).map(|ordinal| pod("redis", ordinal, &loopback())).collect();
-    observe(&client, &valid, &pods, None).await;
+    observe(&client, &valid, &pods, &Passwords::default()).await;
     let (start, before) = (Instant::now(), cpu_milliseconds());
     for _ in 0..20 {
-        let seen = observe(&client, &valid, &pods, None).await;
+        let seen = observe(&client, &valid, &pods, &Passwords::default()).await;
         assert!(seen.redis.iter().all(|node| node.server.is_ok()), "{seen:?}");
     }
     assert_eq!(client.connections(), 73, "one for each server, and the first");

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use futures::future::join;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
-use redis_operator::api::Valid;
+use redis_operator::api::{SENTINEL_PORT, Valid};
 use redis_operator::observe::facts::{Death, Observed, RedisNode, Role, Silence};
 use redis_operator::observe::{Owner, Watch};
 use redis_operator::redis::{Client, Deadlines, Error, Reply, Servers, Subscription, Topic, reply};
+use redis_operator::secret::{Password, Passwords};
 
 use crate::common::PATIENCE;
 use crate::observation::{answers, at, pod, pods_of, tell, valid};
-use crate::support::processes::{Server, free_port, loopback, wait_until};
+use crate::support::processes::{Server, free_port, loopback, versions, wait_until};
 use crate::support::scripted::{Proxy, Traffic};
 
 /// A watch, with the calls that come from it.
@@ -24,13 +25,21 @@ pub(crate) struct Scene {
     pub(crate) calls: Pin<Box<dyn Stream<Item = Owner> + Send>>,
     pub(crate) valid: Valid,
     pub(crate) pods: Vec<Arc<Pod>>,
+    pub(crate) passwords: Passwords,
 }
 
 impl Scene {
     pub(crate) fn new(port: u16, pods: Vec<Arc<Pod>>) -> Self {
         let client = Arc::new(Client::new(Deadlines::default()));
         let (watch, calls) = Watch::new(Arc::clone(&client) as Arc<dyn Servers>);
-        Self { client, watch, calls: calls.boxed(), valid: valid(port, &[]), pods }
+        Self {
+            client,
+            watch,
+            calls: calls.boxed(),
+            valid: valid(port, &[]),
+            pods,
+            passwords: Passwords::default(),
+        }
     }
 
     /// One server that answers and is listened to.
@@ -43,7 +52,7 @@ impl Scene {
     }
 
     pub(crate) async fn look(&self) -> Observed {
-        self.watch.look(&self.valid, &self.pods, None).await
+        self.watch.look(&self.valid, &self.pods, &self.passwords).await
     }
 
     async fn node(&self) -> RedisNode {
@@ -344,14 +353,38 @@ async fn a_server_that_comes_up_calls() {
 }
 
 #[tokio::test]
+async fn a_sentinel_is_listened_to_with_its_password() {
+    for binary in versions() {
+        let port = free_port();
+        let lines = format!("sentinel monitor mymaster 127.0.0.1 {port} 1\nrequirepass \"a b\"");
+        let sentinel = Server::sentinel_of(binary.into(), &loopback(), SENTINEL_PORT, &lines);
+        let mut scene = Scene::new(port, vec![pod("sentinel", 0, &sentinel.ip)]);
+        scene.passwords.sentinel = Some(Password::new("a b".to_owned()));
+        let peer = at(&sentinel, Some("a b"));
+        wait_until("the watch listens", PATIENCE, async || {
+            let seen = scene.look().await.sentinels.remove(0).server;
+            match scene.client.ask(&peer, &["CLIENT", "LIST", "TYPE", "pubsub"]).await {
+                Ok(Reply::Text(list)) if list.lines().count() == 1 && seen.is_ok() => Ok(()),
+                other => Err(format!("{other:?} {seen:?}")),
+            }
+        })
+        .await;
+        while tokio::time::timeout(Duration::from_millis(500), scene.calls.next()).await.is_ok() {}
+        scene.client.ask(&peer, &["SENTINEL", "RESET", "mymaster"]).await.unwrap();
+        let call = tokio::time::timeout(PATIENCE, scene.calls.next()).await;
+        assert!(call.is_ok(), "what it says is not heard");
+    }
+}
+
+#[tokio::test]
 async fn a_password_is_needed_and_its_change_followed() {
     let server = Server::redis(&loopback(), free_port(), &["--requirepass", "one"]);
     let scene = Scene::new(server.port, vec![pod("redis", 0, &server.ip)]);
     let count = async |password: &str, new: Option<&str>| {
-        let password = redis_operator::secret::Password::new(password.to_owned());
+        let passwords = Passwords { redis: Some(Password::new(password.to_owned())), ..Passwords::default() };
         wait_until("the watch listens", PATIENCE, async || {
-            scene.watch.look(&scene.valid, &scene.pods, Some(&password)).await;
-            let peer = at(&server, Some(password.expose()));
+            scene.watch.look(&scene.valid, &scene.pods, &passwords).await;
+            let peer = at(&server, Some(password));
             match scene.client.ask(&peer, &["CLIENT", "LIST", "TYPE", "pubsub"]).await {
                 Ok(Reply::Text(list)) if list.lines().count() == 1 => Ok(()),
                 other => Err(format!("{other:?}")),
@@ -359,7 +392,7 @@ async fn a_password_is_needed_and_its_change_followed() {
         })
         .await;
         if let Some(new) = new {
-            let peer = at(&server, Some(password.expose()));
+            let peer = at(&server, Some(password));
             scene.client.ask(&peer, &["CONFIG", "SET", "requirepass", new]).await.unwrap();
         }
     };

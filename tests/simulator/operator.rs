@@ -15,6 +15,7 @@ use redis_operator::observe::facts::{
     SentinelNode, ServerFacts, Silence,
 };
 use redis_operator::redis::{Address, Error, Peer, Reply, Servers};
+use redis_operator::secret::Passwords;
 
 use super::council::{DOWN_AFTER, Seen};
 use super::world::{Ip, Server, World};
@@ -157,7 +158,8 @@ impl Operator {
     pub(crate) fn act(&mut self, world: &mut World, observed: &Observed, plan: &Plan, deeds: u64) -> bool {
         let cell = Mutex::new((world, deeds));
         let reality = Reality(&cell);
-        let hands = Hands { servers: &reality, valid: spec(), observed, password: None };
+        let passwords = Passwords::default();
+        let hands = Hands { servers: &reality, valid: spec(), observed, passwords: &passwords };
         if let Some(handover) = &plan.handover {
             match hands.hand_over(handover).now_or_never() {
                 None => return false,

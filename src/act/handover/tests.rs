@@ -12,6 +12,7 @@ use crate::heal::tests::world;
 use crate::heal::{Memory, plan};
 use crate::observe::facts::{Death, Observed};
 use crate::redis::{Peer, Reply, Servers};
+use crate::secret::Passwords;
 
 /// A Sentinel as far as a handover needs one.
 #[derive(Clone)]
@@ -138,8 +139,10 @@ async fn hand_over(council: &Council) -> Result<(), Failure> {
 }
 
 async fn carry_out(council: &Council, (observed, handover): (Observed, Handover)) -> Result<(), Failure> {
-    let valid = world::plain();
-    Hands { servers: council, valid: &valid, observed: &observed, password: None }.hand_over(&handover).await
+    let (valid, passwords) = (world::plain(), Passwords::default());
+    Hands { servers: council, valid: &valid, observed: &observed, passwords: &passwords }
+        .hand_over(&handover)
+        .await
 }
 
 #[tokio::test]

@@ -25,11 +25,12 @@ pub(super) fn object(name: &str, found: &mut Findings) {
     }
 }
 
-/// Secret, ConfigMaps, service accounts and priority classes that the spec names. An empty name means none.
+/// Secrets, ConfigMaps, service accounts and priority classes that the spec names. An empty name means none.
 pub(super) fn references(spec: &RedisFailoverSpec, found: &mut Findings) {
-    let (redis, sentinel) = (&spec.redis, &spec.sentinel);
+    let (redis, sentinel, auth) = (&spec.redis, &spec.sentinel, spec.auth.as_ref());
     let named = [
-        ("spec.auth.secretPath", "Secret", spec.auth.as_ref().and_then(|auth| auth.secret_path.as_ref())),
+        ("spec.auth.secretPath", "Secret", auth.and_then(|auth| auth.secret_path.as_ref())),
+        ("spec.auth.sentinelSecretPath", "Secret", auth.and_then(|auth| auth.sentinel_secret_path.as_ref())),
         ("spec.redis.shutdownConfigMap", "ConfigMap", redis.shutdown_config_map.as_ref()),
         ("spec.redis.startupConfigMap", "ConfigMap", redis.pod.startup_config_map.as_ref()),
         ("spec.sentinel.startupConfigMap", "ConfigMap", sentinel.pod.startup_config_map.as_ref()),

@@ -90,6 +90,11 @@ fn references_must_be_names() {
     accepts(json!({"auth": {"secretPath": ""}}));
     refuses(json!({"auth": {"secretPath": "a/b"}}), "spec.auth.secretPath", "cannot be the name of a Secret");
     refuses(
+        json!({"auth": {"sentinelSecretPath": "a/b"}}),
+        "spec.auth.sentinelSecretPath",
+        "cannot be the name of a Secret",
+    );
+    refuses(
         json!({"redis": {"shutdownConfigMap": "Up"}}),
         "spec.redis.shutdownConfigMap",
         "name of a ConfigMap",

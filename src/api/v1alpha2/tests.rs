@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::{Identity, Valid, schema};
 use crate::desired::{self, ChildKind};
+use crate::secret::Passwords;
 
 mod properties;
 
@@ -122,6 +123,7 @@ fn what_v1_cannot_say_is_remembered(#[case] of_early: Value, #[case] of_stored: 
 
 #[rstest]
 #[case(json!({"redis": {"port": 7000, "podAnnotations": {"a/b": "c"}}, "auth": {"secretPath": "s"}}))]
+#[case(json!({"auth": {"sentinelSecretPath": "s"}}))]
 #[case(json!({"redis": {"image": "a:1"}, "sentinel": {"image": "b:2"}}))]
 #[case(json!({"redis": {"exporter": {"enabled": true, "args": ["-x"]}}, "sentinel": {"exporter": {"enabled": true}}}))]
 #[case(json!({"redis": {"tolerations": [{"key": "k"}]}}))]
@@ -159,7 +161,7 @@ fn a_node_affinity_leaves_the_default_anti_affinity_in_place() {
     let affinities = |spec: Value| {
         let typed = parse::spec(&spec).unwrap();
         let identity = Identity { name: "x".to_owned(), ..Identity::default() };
-        let children = desired::build(&Valid::new(identity, typed).unwrap(), None).present;
+        let children = desired::build(&Valid::new(identity, typed).unwrap(), &Passwords::default()).present;
         let pods = children
             .into_iter()
             .filter(|child| matches!(child.kind, ChildKind::StatefulSet | ChildKind::Deployment));

@@ -20,19 +20,3 @@ server_at() {
     timeout "$patience" redis-cli -h "$host" -p "$@" </dev/null 2>&1
 }
 
-# Sentinels have no password and complain about being given one.
-sentinel() (
-    unset REDISCLI_AUTH VALKEYCLI_AUTH
-    timeout "$patience" redis-cli -h "$SENTINEL_HOST" -p 26379 SENTINEL "$@" </dev/null 2>&1
-)
-
-# Sets named_host and named_port to the master that the Sentinels name; both empty where they name none.
-ask_master() {
-    answer=$(sentinel get-master-addr-by-name "$MASTER_NAME")
-    named_host=${answer%%"$newline"*}
-    named_port=${answer##*"$newline"}
-    case $named_port in
-    '' | *[!0-9]*) named_host='' named_port='' ;;
-    esac
-}
-

@@ -114,8 +114,8 @@ fn the_password_stands_in_its_secret_alone() {
     let quoted = r#""p\"s$w\\d #1""#;
     assert_eq!(data["auth.conf"], encode(&format!("requirepass {quoted}\nmasterauth {quoted}\n")));
 
-    let recognisable = Password::new("Recognisable1".to_owned());
-    let desired = build(&full(), Some(&recognisable));
+    let recognisable = password("Recognisable1");
+    let desired = build(&full(), &Passwords { redis: Some(recognisable.clone()), sentinel: None });
     let base64 = encode("Recognisable1").as_str().unwrap().to_owned();
     for child in desired.present.iter().filter(|child| child.kind != ChildKind::Secret) {
         let text = child.body.to_string();
@@ -158,12 +158,15 @@ fn read_back(line: &str) -> Vec<Vec<u8>> {
 proptest! {
     #[test]
     fn any_password_reads_back_as_it_was(text in any::<String>()) {
-        let conf = config::auth(&Password::new(text.clone()));
+        let conf = config::redis_auth(&password(&text));
         let lines: Vec<_> = conf.lines().collect();
         prop_assert_eq!(lines.len(), 2);
         for line in lines {
             prop_assert_eq!(read_back(line), vec![text.as_bytes().to_vec()]);
         }
+        let conf = config::sentinel_auth(&password(&text));
+        prop_assert_eq!(conf.lines().count(), 1);
+        prop_assert_eq!(read_back(conf.trim_end_matches('\n')), vec![text.into_bytes()]);
     }
 
     #[test]

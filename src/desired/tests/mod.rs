@@ -6,6 +6,7 @@ mod overrides;
 mod pods;
 mod scripts;
 mod security;
+mod sentinel_password;
 mod start;
 
 use std::collections::BTreeMap;
@@ -21,12 +22,13 @@ use crate::api::rules::directive::Directive;
 use crate::api::spec::{CommandRename, EmbeddedClaim, EmbeddedMetadata, ExporterSpec, PodSpec};
 use crate::api::valid::{Redis, Sentinel, Storage};
 use crate::api::{Identity, Valid};
-use crate::secret::Password;
+use crate::secret::{Password, Passwords};
 
 const PASSWORD: &str = r#"p"s$w\d #1"#;
+const SENTINEL_PASSWORD: &str = r#"s"p$w\d #2"#;
 
-fn password() -> Password {
-    Password::new(PASSWORD.to_owned())
+fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
 }
 
 fn pod_spec() -> PodSpec {
@@ -64,6 +66,7 @@ fn minimal() -> Valid {
             pod: pod_spec(),
         },
         auth_secret: None,
+        sentinel_auth_secret: None,
         child_labels: BTreeMap::new(),
     }
 }
@@ -136,7 +139,9 @@ fn directives(pairs: &[(&str, &str)]) -> Vec<Directive> {
 }
 
 fn built(valid: &Valid) -> Desired {
-    build(valid, valid.auth_secret.as_ref().map(|_| password()).as_ref())
+    let redis = valid.auth_secret.as_ref().map(|_| password(PASSWORD));
+    let sentinel = valid.sentinel_auth_secret.as_ref().map(|_| password(SENTINEL_PASSWORD));
+    build(valid, &Passwords { redis, sentinel })
 }
 
 fn body<'a>(desired: &'a Desired, kind: ChildKind, name: &str) -> &'a Value {

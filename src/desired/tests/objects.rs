@@ -76,7 +76,7 @@ fn absent_is_what_the_spec_switches_off() {
 
 #[test]
 fn an_unknown_password_leaves_the_servers_copy_alone() {
-    let desired = build(&full(), None);
+    let desired = build(&full(), &Passwords::default());
     assert!(desired.present.iter().all(|child| child.kind != ChildKind::Secret));
     assert!(desired.absent.iter().all(|(kind, _)| *kind != ChildKind::Secret));
 }

@@ -57,7 +57,7 @@ fn neither_settings_nor_the_password_restart_anything() {
     other.redis.config = directives(&[("hz", "50")]);
     other.sentinel.config = directives(&[("failover-timeout", "3000"), ("quorum", "3")]);
     let before = built(&full());
-    let after = build(&other, Some(&Password::new("another".to_owned())));
+    let after = build(&other, &Passwords { redis: Some(password("another")), sentinel: None });
     assert_eq!(stateful_set(&before)["spec"], stateful_set(&after)["spec"]);
     assert_eq!(deployment(&before)["spec"], deployment(&after)["spec"]);
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::desired::config_maps::{READY_SCRIPT, SHUTDOWN_SCRIPT};
+use crate::desired::config_maps::{READY_SCRIPT, shutdown_script};
 
 /// Shells of the images: Debian's and Alpine's, where this machine has it too.
 pub(super) fn shells() -> Vec<Vec<&'static str>> {
@@ -68,7 +68,7 @@ impl Stage {
     }
 
     pub(super) fn command(&self, shell: &[&str], script: &str) -> Command {
-        let script = script.replace("/redis-auth/password", &self.file("password").to_string_lossy());
+        let script = script.replace("/redis-auth/", &format!("{}/", self.0.display()));
         let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
         let mut command = Command::new(shell[0]);
         command
@@ -162,7 +162,7 @@ fn a_master_hands_over_and_saves() {
     for shell in shells() {
         let stage = Stage::new(OBEDIENT);
         fs::write(stage.file("password"), PASSWORD).unwrap();
-        let output = stage.run(&shell, SHUTDOWN_SCRIPT, "30");
+        let output = stage.run(&shell, &shutdown_script(&minimal()), "30");
         assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
         let server = |line: &str| format!("{PASSWORD}|-h 127.0.0.1 -p 6380 {line}");
         assert_eq!(
@@ -190,7 +190,7 @@ case "$*" in
 esac"#;
     for shell in shells() {
         let stage = Stage::new(demoted);
-        assert!(stage.run(&shell, SHUTDOWN_SCRIPT, "30").status.success());
+        assert!(stage.run(&shell, &shutdown_script(&minimal()), "30").status.success());
         assert_eq!(stage.deeds(), [without_password(SAVED)]);
     }
 }
@@ -222,7 +222,7 @@ fn who_need_not_hand_over_only_saves() {
     for shell in shells() {
         for (who, cli) in &table {
             let stage = Stage::new(cli);
-            assert!(stage.run(&shell, SHUTDOWN_SCRIPT, "30").status.success(), "{who}");
+            assert!(stage.run(&shell, &shutdown_script(&minimal()), "30").status.success(), "{who}");
             assert_eq!(stage.deeds(), [without_password(SAVED)], "{who}");
         }
     }
@@ -234,7 +234,7 @@ fn a_refused_handover_ends_at_once() {
         let stage = Stage::new(&format!(
             "case \"$*\" in *FAILOVER*) echo 'NOGOODSLAVE No suitable replica'; exit ;; esac{OBEDIENT}"
         ));
-        assert!(stage.run(&shell, SHUTDOWN_SCRIPT, "30").status.success());
+        assert!(stage.run(&shell, &shutdown_script(&minimal()), "30").status.success());
         let deeds = stage.deeds();
         assert_eq!(
             deeds[2..],
@@ -250,7 +250,7 @@ fn a_handover_that_never_ends_leaves_time_to_save() {
     // One second for the handover, then none at all.
     for (stop_seconds, paused) in [("11", "CLIENT PAUSE 1000 WRITE"), ("5", "CLIENT PAUSE 0 WRITE")] {
         let stage = Stage::new(&never);
-        assert!(stage.run(&shell, SHUTDOWN_SCRIPT, stop_seconds).status.success());
+        assert!(stage.run(&shell, &shutdown_script(&minimal()), stop_seconds).status.success());
         let deeds = stage.deeds();
         assert!(deeds[0].ends_with(paused), "{deeds:?}");
         assert_eq!(deeds.last().unwrap(), &without_password(SAVED));

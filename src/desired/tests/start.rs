@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::scripts::{Stage, shells};
 use super::*;
-use crate::desired::config_maps::START_SCRIPT;
+use crate::desired::config_maps::start_script;
 
 /// How the pretended server was started, alone and as a replica.
 const ALONE: &str = "server /redis/redis.conf";
@@ -27,7 +27,7 @@ fn stage(named: &str, replicas: &str, info: &str) -> Stage {
 
 /// Runs the script with a bound of so many seconds until the server has started.
 fn run(stage: &Stage, shell: &[&str], bound: u32) -> Output {
-    let script = START_SCRIPT.replace("bound=20", &format!("bound={bound}"));
+    let script = start_script(&minimal()).replace("bound=20", &format!("bound={bound}"));
     let output = stage.command(shell, &script).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     output
@@ -199,8 +199,12 @@ fn only_servers_are_told_the_password() {
 fn a_server_that_waits_can_be_stopped() {
     for shell in shells() {
         let stage = stage(OURSELVES, TWO_REPLICAS, &replica("10.0.0.1", "master_link_status:up"));
-        let mut waiting =
-            stage.command(&shell, START_SCRIPT).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut waiting = stage
+            .command(&shell, &start_script(&minimal()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let begun = Instant::now();
         let patient = || assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", stage.log());
         while stage.log().len() < 3 {

@@ -66,6 +66,7 @@ fn valid(settings: &[&str]) -> Valid {
             pod: PodSpec::default(),
         },
         auth_secret: None,
+        sentinel_auth_secret: None,
         child_labels: BTreeMap::new(),
     }
 }
@@ -104,7 +105,7 @@ async fn a_server_that_hangs_costs_its_deadline_and_nothing_else() {
         pod("else", "other", "10.0.2.1"),
     ];
     let start = tokio::time::Instant::now();
-    let seen = observe(&fake, &valid(&[]), &pods, None).await;
+    let seen = observe(&fake, &valid(&[]), &pods, &Passwords::default()).await;
 
     assert_eq!(start.elapsed(), SERVER_DEADLINE);
     let names: Vec<&str> = seen.redis.iter().map(|node| node.pod.name.as_str()).collect();
@@ -126,7 +127,9 @@ async fn settings_that_the_server_does_not_know_are_absent() {
         .with("10.0.0.1:7000", "CONFIG GET unknown", Ok(list(&[])))
         .with("10.0.0.1:7000", "CONFIG GET refused", Err(Error::Server("ERR".into())));
     let pods = [pod("redis", "rfr-a-0", "10.0.0.1")];
-    let seen = observe(&fake, &valid(&["save", "hz", "unknown", "refused", "save"]), &pods, None).await;
+    let seen =
+        observe(&fake, &valid(&["save", "hz", "unknown", "refused", "save"]), &pods, &Passwords::default())
+            .await;
     let facts = seen.redis[0].server.as_ref().unwrap();
     let expected = [("hz".to_owned(), "10".to_owned()), ("save".to_owned(), String::new())];
     assert_eq!(facts.config, BTreeMap::from(expected));
@@ -139,7 +142,9 @@ async fn a_setting_without_an_answer_is_not_taken_for_absent() {
         "CONFIG GET save",
         Err(Error::Broken("reset".into())),
     );
-    let seen = observe(&fake, &valid(&["save"]), &[pod("redis", "rfr-a-0", "10.0.0.1")], None).await;
+    let seen =
+        observe(&fake, &valid(&["save"]), &[pod("redis", "rfr-a-0", "10.0.0.1")], &Passwords::default())
+            .await;
     assert_eq!(seen.redis[0].server, Err(Silence::Failed(Error::Broken("reset".into()))));
 }
 
@@ -158,7 +163,9 @@ async fn a_sentinel_without_our_master_monitors_nothing() {
             .alone("10.0.1.1:26379")
             .with("10.0.1.1:26379", "SENTINEL MYID", Ok(text("id")))
             .with("10.0.1.1:26379", "SENTINEL MASTER mymaster", answer);
-        let seen = observe(&fake, &valid(&[]), &[pod("sentinel", "rfs-a-x", "10.0.1.1")], None).await;
+        let seen =
+            observe(&fake, &valid(&[]), &[pod("sentinel", "rfs-a-x", "10.0.1.1")], &Passwords::default())
+                .await;
         assert_eq!(seen.sentinels[0].server.clone().map(|facts| facts.monitored), expected);
     }
 }
@@ -176,7 +183,8 @@ async fn a_sentinel_tells_whom_it_knows() {
         .with(at, "SENTINEL MASTER mymaster", unknown.clone())
         .with(at, "SENTINEL REPLICAS mymaster", unknown)
         .with(at, "SENTINEL SENTINELS mymaster", Ok(peers));
-    let seen = observe(&fake, &valid(&[]), &[pod("sentinel", "rfs-a-x", "10.0.1.1")], None).await;
+    let seen =
+        observe(&fake, &valid(&[]), &[pod("sentinel", "rfs-a-x", "10.0.1.1")], &Passwords::default()).await;
     let facts = seen.sentinels[0].server.as_ref().unwrap();
     assert_eq!(facts.known_replicas, []);
     let known = |host: &str, id: &str| KnownServer {

@@ -11,5 +11,6 @@ pub(crate) mod password;
 pub(crate) mod persistence;
 pub(crate) mod refusals;
 pub(crate) mod rotations;
+pub(crate) mod sentinel_password;
 pub(crate) mod settings_at_boot;
 pub(crate) mod steady_state;

@@ -30,9 +30,9 @@ pub(crate) async fn play(stage: Stage) {
     let value = servers::read(&stage, NAME, Some(PASSWORD), "guarded").await;
     assert_eq!(value, Ok(Some("yes".to_owned())));
     assert!(servers::read(&stage, NAME, None, "guarded").await.is_err(), "read without the password");
-    nothing_shows_it(&stage).await;
+    nothing_shows(&stage, NAME, PASSWORD).await;
     sentinels_fail_over_with_it(&stage).await;
-    nothing_shows_it(&stage).await;
+    nothing_shows(&stage, NAME, PASSWORD).await;
 }
 
 /// A Sentinel without the password sees its master as down, and could never promote a replica.
@@ -51,12 +51,13 @@ async fn sentinels_fail_over_with_it(stage: &Stage) {
     assert_eq!(value, Ok(Some("yes".to_owned())), "after the failover");
 }
 
-async fn nothing_shows_it(stage: &Stage) {
+/// Nobody can read a password of this `RedisFailover` who has no right to read Secrets.
+pub(crate) async fn nothing_shows(stage: &Stage, name: &str, password: &str) {
     let mut texts = vec![
         ("objects".to_owned(), stage.kubectl(&["get", READABLE, "--output=yaml"]).await),
         ("the operator's log".to_owned(), operator::logs().await),
     ];
-    let pods = [servers::redis(stage, NAME).await, servers::sentinels(stage, NAME).await];
+    let pods = [servers::redis(stage, name).await, servers::sentinels(stage, name).await];
     for server in pods.iter().flatten() {
         let log = stage.kubectl(&["logs", &server.pod, "--all-containers"]).await;
         texts.push((format!("the log of {}", server.pod), log));
@@ -64,10 +65,10 @@ async fn nothing_shows_it(stage: &Stage) {
             stage.kubectl(&["exec", &server.pod, "--", "sh", "-c", "cat /proc/[0-9]*/cmdline"]).await;
         texts.push((format!("the arguments in {}", server.pod), arguments));
     }
-    let encoded = encode(PASSWORD);
+    let encoded = encode(password);
     for (what, text) in &texts {
         assert!(!text.is_empty(), "{what} cannot be read");
-        if let Some(at) = text.find(PASSWORD).or_else(|| text.find(encoded.trim())) {
+        if let Some(at) = text.find(password).or_else(|| text.find(encoded.trim())) {
             let (from, to) = (at.saturating_sub(200), (at + 100).min(text.len()));
             panic!("{what} show the password: …{}…", String::from_utf8_lossy(&text.as_bytes()[from..to]));
         }

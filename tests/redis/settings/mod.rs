@@ -7,6 +7,7 @@ use redis_operator::api::rules::directive::Directive;
 use redis_operator::api::rules::settings::{self, Class, Group, Kind, REDIS, SENTINEL, Versions};
 use redis_operator::api::{Identity, Valid, defaults, parse};
 use redis_operator::desired;
+use redis_operator::secret::Passwords;
 use serde_json::json;
 
 use servers::Real;
@@ -209,7 +210,7 @@ fn custom_conf(config: Vec<Directive>) -> String {
     let identity = Identity { name: "x".to_owned(), ..Identity::default() };
     let mut valid = Valid::new(identity, parse::spec(&spec).unwrap()).unwrap();
     valid.redis.config = config;
-    let objects = desired::build(&valid, None).present;
+    let objects = desired::build(&valid, &Passwords::default()).present;
     let text = objects.iter().find_map(|object| object.body["data"]["custom.conf"].as_str());
     text.unwrap().to_owned()
 }

@@ -14,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     warn(
         "reference-missing",
-        "spec.auth.secretPath, shutdownConfigMap, startupConfigMap",
+        "spec.auth.secretPath, sentinelSecretPath, shutdownConfigMap, startupConfigMap",
         "What the spec refers to is not there yet. Servers wait for it.",
         create("auth: {secretPath: redis-password}", "{}"),
     ),

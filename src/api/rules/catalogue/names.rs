@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     refuse(
         "reference-not-a-name",
-        "spec.auth.secretPath, shutdownConfigMap, startupConfigMap, serviceAccountName, priorityClassName",
+        "spec.auth.secretPath, sentinelSecretPath, shutdownConfigMap, startupConfigMap, serviceAccountName, priorityClassName",
         "What names another object is a name that such an object can have.",
         create("auth: {secretPath: Redis_Password}", "auth: {secretPath: redis-password}"),
     ),

@@ -12,6 +12,7 @@ const SCRIPT: &str = "Sentinels run no scripts";
 const PROCESS: &str = "it is a setting of the process, not of the master";
 const REMOVE: &str = "remove it";
 const SECRET: &str = "remove it and use spec.auth.secretPath";
+const OWN_SECRET: &str = "remove it and use spec.auth.sentinelSecretPath";
 
 /// Every known setting of Sentinel.
 pub const SENTINEL: &[Group] = &[
@@ -54,9 +55,9 @@ const OPERATORS: &[Setting] = &[
     owned("leader-epoch", STATE, REMOVE),
     owned("auth-pass", PASSWORD, SECRET),
     owned("auth-user", PASSWORD, SECRET),
-    owned("sentinel-user", PASSWORD, REMOVE),
-    owned("sentinel-pass", PASSWORD, REMOVE),
-    owned("requirepass", "Sentinels have no password", REMOVE),
+    owned("sentinel-user", PASSWORD, OWN_SECRET),
+    owned("sentinel-pass", PASSWORD, OWN_SECRET),
+    owned("requirepass", PASSWORD, OWN_SECRET),
     owned("masterauth", PASSWORD, SECRET),
     owned("masteruser", PASSWORD, SECRET),
     owned("user", "the operator's own users would be lost", REMOVE),

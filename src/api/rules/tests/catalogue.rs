@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::api::problem::WARNING_CHARS;
 use crate::desired;
+use crate::secret::Passwords;
 
 /// All rules.
 pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
@@ -77,7 +78,7 @@ fn what_the_rules_call_the_operators_own_is_what_it_builds() {
     assert_eq!(valid.map(|problems| problems[0].path.clone()), Some("metadata.name".to_owned()));
     let identity = crate::api::Identity { name: "x".to_owned(), ..Default::default() };
     let valid = crate::api::Valid::new(identity, spec(yaml(text))).unwrap();
-    let built = desired::build(&valid, None).present;
+    let built = desired::build(&valid, &Passwords::default()).present;
     let of = |kind: desired::ChildKind, own: &own::Own, data: Option<(&'static str, &'static str)>| {
         let pod = &built.iter().find(|child| child.kind == kind).unwrap().body["spec"]["template"]["spec"];
         let all = |key: &str| pod[key].as_array().cloned().unwrap_or_default();

@@ -73,6 +73,7 @@ const STORED: &[(&str, &[&str])] = &[
     ("sentinel.affinity", &["{}", "null"]),
     ("sentinel.affinity.nodeAffinity", NODES),
     ("auth.secretPath", &[r#""s""#]),
+    ("auth.sentinelSecretPath", &[r#""s""#]),
     ("labelWhitelist", &[r#"["a"]"#]),
 ];
 
