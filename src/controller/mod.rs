@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::servers::Hands;
-use crate::act::{Done, Failure, apply, labels};
+use crate::act::{Done, Failure, apply, kubernetes};
 use crate::api::defaults::{self, Images};
 use crate::api::{FIELD_MANAGER, GROUP, Identity, KIND, Problem, RedisFailoverStatus, VERSION, Valid, parse};
 use crate::desired;
@@ -184,7 +184,10 @@ async fn steps(
         Hands { servers: &*context.servers, valid: &valid, observed: &observed, password: password.as_ref() };
     let handed_over = hand_over(&hands, &plan, &identity).await;
     let done = match &handed_over {
-        Some((_, Err(_))) => Vec::new(), // The rest of the plan is for after it.
+        Some((_, Err(_))) => {
+            state.memory.handover_failed = Some(now);
+            Vec::new() // The rest of the plan is for after it.
+        }
         _ => act(&hands, &plan, seen_at, context, state).await,
     };
     state.memory.update(&plan, now);
@@ -277,20 +280,14 @@ async fn act(
             break;
         }
         tracing::info!(namespace, name, ?action, "acting");
-        let result = match action {
-            heal::Action::Label { role: "master", .. } if done.iter().any(label_failed) => continue,
-            heal::Action::Label { pod, role } => {
-                let uid = hands
-                    .observed
-                    .redis
-                    .iter()
-                    .find(|node| node.pod.name == *pod)
-                    .map(|node| node.pod.uid.as_str());
-                let set =
-                    labels::set_role(&context.client, namespace, pod, uid.unwrap_or_default(), role).await;
-                set.map_err(Failure::from)
-            }
-            other => hands.carry_out(other, &mut state.memory).await.map_err(Failure::from),
+        if matches!(action, heal::Action::Label { role: "master", .. }) && done.iter().any(label_failed) {
+            continue;
+        }
+        let on_objects =
+            kubernetes::carry_out(&context.client, &hands.valid.identity, hands.observed, action).await;
+        let result = match on_objects {
+            Some(result) => result.map_err(Failure::from),
+            None => hands.carry_out(action, &mut state.memory).await.map_err(Failure::from),
         };
         done.push(Done { action: action.clone(), result });
     }
