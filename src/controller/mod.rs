@@ -28,7 +28,7 @@ use crate::heal::{self, Plan};
 use crate::metrics::Metrics;
 use crate::notice::{self, Notice, Reporter};
 use crate::observe::facts::Observed;
-use crate::observe::{Owner, Watch};
+use crate::observe::{Owner, Watch, pods};
 use crate::redis::Servers;
 use crate::secret::Password;
 use crate::status::{self, Look};
@@ -171,14 +171,18 @@ async fn steps(
         return Err(Error::CachesIncomplete);
     }
     let (password, unread) = state.password.of(&context.client, &valid).await?;
-    let desired = desired::build(&state.memory.bootable(&valid), password.as_ref());
+    let mut desired = desired::build(&state.memory.bootable(&valid), password.as_ref());
+    let template = desired.redis_template();
+    if context.caches.pods(&identity).iter().any(|pod| pods::is_outdated(pod, template.as_deref())) {
+        desired.hold_sentinels();
+    }
     let (client, caches) = (&context.client, &context.caches);
     let applied = apply::apply(client, caches, &identity, &desired, &mut state.applied).await;
     let failures: Vec<Failure> =
         unread.into_iter().chain(applied.errors.into_iter().map(Failure::from)).collect();
     let (seen_at, now) = (Instant::now(), Timestamp::now());
     let mut observed = look(&valid, password.as_ref(), context).await;
-    observed.mark_outdated(desired.redis_template().as_deref());
+    observed.mark_outdated(template.as_deref());
     let plan = heal::plan(&valid, &observed, &state.memory, now);
     let hands =
         Hands { servers: &*context.servers, valid: &valid, observed: &observed, password: password.as_ref() };

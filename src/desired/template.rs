@@ -33,6 +33,14 @@ impl Desired {
         }
     }
 
+    /// Holds back a new pod template of the Sentinels: they are not replaced while redis pods are.
+    pub fn hold_sentinels(&mut self) {
+        let sentinels = self.present.iter_mut().find(|child| child.kind == ChildKind::Deployment);
+        if let Some(spec) = sentinels.and_then(|child| child.body.pointer_mut("/spec")) {
+            spec["paused"] = Value::Bool(true);
+        }
+    }
+
     /// The mark of the redis servers' pod template.
     #[must_use]
     pub fn redis_template(&self) -> Option<String> {
@@ -49,6 +57,19 @@ mod tests {
 
     fn mark(spec: serde_json::Value) -> String {
         crate::desired::build(&valid(spec), None).redis_template().unwrap()
+    }
+
+    #[test]
+    fn sentinels_are_held_by_a_pause_and_nothing_else() {
+        let free = crate::desired::build(&valid(json!({})), None);
+        let mut held = free.clone();
+        held.hold_sentinels();
+        let changed: Vec<_> =
+            free.present.iter().zip(&held.present).filter(|(one, other)| one != other).collect();
+        let [(before, after)] = changed[..] else { panic!("{changed:?}") };
+        let mut wanted = before.body.clone();
+        wanted["spec"]["paused"] = json!(true);
+        assert_eq!((&wanted, after.kind), (&after.body, crate::desired::ChildKind::Deployment));
     }
 
     #[test]
