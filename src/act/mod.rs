@@ -4,7 +4,7 @@ use crate::heal::Action;
 
 pub mod apply;
 mod handover;
-pub mod labels;
+pub mod kubernetes;
 pub mod servers;
 #[cfg(test)]
 mod tests;

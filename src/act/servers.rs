@@ -23,10 +23,10 @@ pub struct Hands<'a> {
 }
 
 impl Hands<'_> {
-    /// Carries out one action; labels are not for these hands.
+    /// Carries out one action; those on Kubernetes objects are not for these hands.
     pub async fn carry_out(&self, action: &Action, memory: &mut Memory) -> Result<(), Error> {
         match action {
-            Action::Label { .. } => Ok(()),
+            Action::Label { .. } | Action::Restart { .. } | Action::Dismiss { .. } => Ok(()),
             Action::Promote { pod, .. } => self.promote(pod).await,
             Action::Follow { pod, master } => self.follow(pod, master).await,
             Action::Monitor { pod, master, quorum, replace } => {

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::servers::Hands;
-use crate::act::{Done, Failure, apply, labels};
+use crate::act::{Done, Failure, apply, kubernetes};
 use crate::api::defaults::{self, Images};
 use crate::api::{FIELD_MANAGER, GROUP, Identity, KIND, Problem, RedisFailoverStatus, VERSION, Valid, parse};
 use crate::desired;
@@ -28,7 +28,7 @@ use crate::heal::{self, Plan};
 use crate::metrics::Metrics;
 use crate::notice::{self, Notice, Reporter};
 use crate::observe::facts::Observed;
-use crate::observe::{Owner, Watch};
+use crate::observe::{Owner, Watch, pods};
 use crate::redis::Servers;
 use crate::secret::Passwords;
 use crate::status::{self, Look};
@@ -171,20 +171,27 @@ async fn steps(
         return Err(Error::CachesIncomplete);
     }
     let (passwords, unread) = state.passwords.of(&context.client, &valid).await?;
-    let desired = desired::build(&state.memory.bootable(&valid), &passwords);
+    let mut desired = desired::build(&state.memory.bootable(&valid), &passwords);
+    let template = desired.redis_template();
+    if context.caches.pods(&identity).iter().any(|pod| pods::is_outdated(pod, template.as_deref())) {
+        desired.hold_sentinels();
+    }
     let (client, caches) = (&context.client, &context.caches);
     let applied = apply::apply(client, caches, &identity, &desired, &mut state.applied).await;
     let failures: Vec<Failure> =
         unread.into_iter().chain(applied.errors.into_iter().map(Failure::from)).collect();
     let (seen_at, now) = (Instant::now(), Timestamp::now());
     let mut observed = look(&valid, &passwords, context).await;
-    observed.mark_outdated(desired.redis_template().as_deref());
+    observed.mark_outdated(template.as_deref());
     let plan = heal::plan(&valid, &observed, &state.memory, now);
     let hands =
         Hands { servers: &*context.servers, valid: &valid, observed: &observed, passwords: &passwords };
     let handed_over = hand_over(&hands, &plan, &identity).await;
     let done = match &handed_over {
-        Some((_, Err(_))) => Vec::new(), // The rest of the plan is for after it.
+        Some((_, Err(_))) => {
+            state.memory.handover_failed = Some(now);
+            Vec::new() // The rest of the plan is for after it.
+        }
         _ => act(&hands, &plan, seen_at, context, state).await,
     };
     state.memory.update(&plan, now);
@@ -277,20 +284,14 @@ async fn act(
             break;
         }
         tracing::info!(namespace, name, ?action, "acting");
-        let result = match action {
-            heal::Action::Label { role: "master", .. } if done.iter().any(label_failed) => continue,
-            heal::Action::Label { pod, role } => {
-                let uid = hands
-                    .observed
-                    .redis
-                    .iter()
-                    .find(|node| node.pod.name == *pod)
-                    .map(|node| node.pod.uid.as_str());
-                let set =
-                    labels::set_role(&context.client, namespace, pod, uid.unwrap_or_default(), role).await;
-                set.map_err(Failure::from)
-            }
-            other => hands.carry_out(other, &mut state.memory).await.map_err(Failure::from),
+        if matches!(action, heal::Action::Label { role: "master", .. }) && done.iter().any(label_failed) {
+            continue;
+        }
+        let on_objects =
+            kubernetes::carry_out(&context.client, &hands.valid.identity, hands.observed, action).await;
+        let result = match on_objects {
+            Some(result) => result.map_err(Failure::from),
+            None => hands.carry_out(action, &mut state.memory).await.map_err(Failure::from),
         };
         done.push(Done { action: action.clone(), result });
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 pub use crate::api::selector::{Component, selector};
-use crate::api::v1alpha2;
 use crate::api::{FIELD_MANAGER, GROUP, Identity, PLURAL, ROLE_LABEL, Valid};
 
 /// Value of the role label on every new redis pod, and on every pod that is not the master.
@@ -13,9 +12,11 @@ pub const ROLE_REPLICA: &str = "slave";
 /// Value of the role label on the master's pod.
 pub const ROLE_MASTER: &str = "master";
 
-/// Annotations of the user's object that speak of that object alone.
-const OWN_ANNOTATIONS: [&str; 2] =
-    ["kubectl.kubernetes.io/last-applied-configuration", v1alpha2::ANNOTATION_OF_V1];
+/// Whether an annotation of the user's object speaks of that object alone: all of ours do.
+fn is_own(annotation: &str) -> bool {
+    annotation == "kubectl.kubernetes.io/last-applied-configuration"
+        || annotation.split_once('/').is_some_and(|(prefix, _)| prefix == GROUP)
+}
 
 type Map = BTreeMap<String, String>;
 
@@ -68,7 +69,7 @@ pub(super) fn metadata(valid: &Valid, component: Component, child: String) -> Ob
     let mut labels = valid.child_labels.clone();
     labels.extend(base(&identity.name, component));
     let mut annotations = identity.annotations.clone();
-    annotations.retain(|key, _| !OWN_ANNOTATIONS.contains(&key.as_str()));
+    annotations.retain(|key, _| !is_own(key));
     ObjectMeta {
         name: Some(child),
         namespace: Some(identity.namespace.clone()),

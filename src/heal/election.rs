@@ -42,7 +42,7 @@ pub(super) fn decide<'a>(
     now: Timestamp,
 ) -> Decision<'a> {
     if let Some(leaving) = leaving_master(observed) {
-        return switchover::before_it_stops(valid, observed, leaving, answering);
+        return switchover::before_it_stops(valid, observed, memory, leaving, now);
     }
     if let Some(decision) =
         named.and_then(|named| succession::decide(valid, observed, memory, named, answering, now))

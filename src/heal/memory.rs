@@ -58,6 +58,8 @@ pub struct Memory {
     pub stable_since: Option<Timestamp>,
     /// Since when each trouble has lasted without a break.
     pub troubles: BTreeMap<Trouble, Timestamp>,
+    /// When a handover failed last.
+    pub handover_failed: Option<Timestamp>,
     /// Settings that were sent.
     pub settings: BTreeMap<SettingKey, Outcome>,
 }
@@ -122,16 +124,17 @@ impl Memory {
     }
 }
 
-fn since(start: Option<Timestamp>, now: Timestamp) -> Duration {
+pub(super) fn since(start: Option<Timestamp>, now: Timestamp) -> Duration {
     start.and_then(|start| Duration::try_from(now.duration_since(start)).ok()).unwrap_or_default()
 }
 
 impl Action {
-    /// The pod that it acts on.
+    /// The pod that it acts on, or that was asked for.
     #[must_use]
     pub fn pod(&self) -> &str {
         match self {
             Self::Promote { pod, .. }
+            | Self::Restart { pod }
             | Self::Introduce { pod, .. }
             | Self::Authenticate { pod }
             | Self::Reset { pod }
@@ -141,6 +144,7 @@ impl Action {
             | Self::Failover { pod, .. }
             | Self::Label { pod, .. }
             | Self::Monitor { pod, .. } => pod,
+            Self::Dismiss { request, .. } => request,
             Self::SetRedis(key) | Self::SetSentinel(key) => &key.pod,
         }
     }

@@ -8,11 +8,12 @@ mod master;
 mod memory;
 mod replicas;
 mod rivals;
+mod roll;
 mod sentinels;
 mod settings;
 mod strangers;
 mod succession;
-mod switchover;
+pub mod switchover;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -81,6 +82,18 @@ pub enum Action {
         pod: String,
         /// Why it must.
         why: String,
+    },
+    /// Delete a pod, so that its StatefulSet makes it anew from today's template.
+    Restart {
+        /// The pod.
+        pod: String,
+    },
+    /// Remove the annotation that asked for a switchover: it is answered.
+    Dismiss {
+        /// What it said.
+        request: String,
+        /// What came of it; the error is why it cannot be.
+        outcome: Result<String, String>,
     },
     /// Set the role label of a pod.
     Label {
@@ -174,6 +187,8 @@ pub struct Plan {
     pub in_sync: Finding,
     /// Whether the Sentinels agree on it.
     pub quorum: Finding,
+    /// Whether every redis pod runs what the spec says.
+    pub up_to_date: Finding,
     /// What is acted upon only when it lasts.
     pub troubles: BTreeSet<Trouble>,
     /// Whether every server has the settings of customConfig.
@@ -192,7 +207,10 @@ impl Plan {
     /// Everything is as it should be.
     #[must_use]
     pub fn healthy(&self) -> bool {
-        self.idle() && [&self.available, &self.in_sync, &self.quorum, &self.config].iter().all(|f| f.ok)
+        self.idle()
+            && [&self.available, &self.in_sync, &self.quorum, &self.config, &self.up_to_date]
+                .iter()
+                .all(|f| f.ok)
     }
 }
 
@@ -205,7 +223,7 @@ pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp)
         Decision::Promote { pod, why } => Plan {
             available: Finding::bad("Electing", format!("promoting {pod}: {why}")),
             actions: vec![Action::Promote { pod, why }],
-            ..without_master(SOON)
+            ..without_master(observed, SOON)
         },
         Decision::StepDown { node, follow } => {
             let pod = node.pod.name.clone();
@@ -213,18 +231,22 @@ pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp)
             Plan {
                 available: Finding::bad("OldMaster", message),
                 actions: vec![Action::Demote { pod, master: follow }],
-                ..without_master(SOON)
+                ..without_master(observed, SOON)
             }
         }
         Decision::HandOver(handover) => hand_over(valid, observed, *handover),
         Decision::Failover { pod, why } => Plan {
             available: Finding::bad("SentinelsFailOver", format!("{pod} is told to fail over: {why}")),
             actions: vec![Action::Failover { pod, why }],
-            ..without_master(SOON)
+            ..without_master(observed, SOON)
         },
         Decision::Wait { reason, message, troubles } => {
             let look_again = if reason == master::WAITING_FOR_PODS { WHILE_PODS_START } else { SOON * 2 };
-            Plan { available: Finding::bad(reason, message), troubles, ..without_master(look_again) }
+            Plan {
+                available: Finding::bad(reason, message),
+                troubles,
+                ..without_master(observed, look_again)
+            }
         }
     }
 }
@@ -238,11 +260,11 @@ fn hand_over(valid: &Valid, observed: &Observed, handover: Handover) -> Plan {
         available: Finding::bad("HandingOver", format!("{} at {} becomes master: {why}", to.pod, to.address)),
         handover: Some(handover),
         actions,
-        ..without_master(AT_ONCE)
+        ..without_master(observed, AT_ONCE)
     }
 }
 
-fn without_master(look_again: Duration) -> Plan {
+fn without_master(observed: &Observed, look_again: Duration) -> Plan {
     let unknown =
         |what: &str| Finding::bad("NoMaster", format!("{what} cannot be judged while there is no master"));
     Plan {
@@ -252,6 +274,7 @@ fn without_master(look_again: Duration) -> Plan {
         available: unknown("availability"),
         in_sync: unknown("replication"),
         quorum: unknown("the Sentinels' agreement"),
+        up_to_date: roll::without_master(observed),
         troubles: BTreeSet::new(),
         config: unknown("the configuration"),
         look_again,
@@ -277,9 +300,24 @@ fn with_master(
     let quorum = sentinels.finding.unless(strangers.finding);
     let (set, config) = settings::plan(valid, observed, memory);
     actions.extend(set);
+    match switchover::requested(valid, observed, memory, node, now) {
+        Some(switchover::Answer::HandOver(handover, answered)) => {
+            let mut plan = hand_over(valid, observed, *handover);
+            plan.actions.push(answered);
+            return plan;
+        }
+        Some(switchover::Answer::Dismiss(answered)) => actions.push(answered),
+        None => {}
+    }
+    let calm = actions.is_empty() && in_sync.ok && quorum.ok;
+    let roll = roll::plan(valid, observed, memory, node, calm, now);
+    if let Some(handover) = roll.handover {
+        return Plan { up_to_date: roll.finding, ..hand_over(valid, observed, handover) };
+    }
+    actions.extend(roll.action);
     let look_again = match actions.is_empty() {
         false => SOON,
-        true if in_sync.ok && quorum.ok && config.ok => STEADY,
+        true if in_sync.ok && quorum.ok && config.ok && roll.finding.ok => STEADY,
         true if !pods_complete(valid, observed) => WHILE_PODS_START,
         true if memory.stable_for(now) < SETTLING => SOON,
         true => UNHEALTHY,
@@ -292,6 +330,7 @@ fn with_master(
         available: Finding::good("MasterFound", message),
         in_sync,
         quorum,
+        up_to_date: roll.finding,
         troubles: sentinels.troubles.into_iter().chain(strangers.troubles).collect(),
         config,
         look_again,

@@ -1,43 +1,157 @@
-//! A master that serves is replaced by another server, and no write is lost: it hands over before it stops.
+//! A master that serves is replaced by another server, and no write is lost: before it stops, or because it was asked for.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
-use super::Master;
+use jiff::Timestamp;
+
 use super::election::{Answering, is_wanted};
 use super::handover::{Closed, Handover};
 use super::master::{Decision, wait};
-use crate::api::Valid;
+use super::{Action, Master, Memory};
+use crate::api::{GROUP, Valid};
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
 use crate::redis::Address;
+
+/// Pause after a handover that failed: its clients waited for nothing.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(10);
+
+/// What a request says that leaves the choice to the operator.
+const ANY: &str = "any";
+
+/// Name of the annotation on a `RedisFailover` by which a user asks for another master: the name of a redis pod, or `any`.
+#[must_use]
+pub fn annotation() -> String {
+    format!("{GROUP}/switchover")
+}
+
+/// What comes of a request.
+pub(super) enum Answer {
+    /// It is carried out, and then dismissed.
+    HandOver(Box<Handover>, Action),
+    /// There is nothing to do, or it cannot be.
+    Dismiss(Action),
+}
+
+/// What the user's request asks of this look, if there is one. It is answered once, so that it is not carried out again
+/// when the master changes for another reason.
+pub(super) fn requested(
+    valid: &Valid,
+    observed: &Observed,
+    memory: &Memory,
+    master: &RedisNode,
+    now: Timestamp,
+) -> Option<Answer> {
+    let request = valid.identity.annotations.get(&annotation())?;
+    let answered = |outcome| Action::Dismiss { request: request.clone(), outcome };
+    if *request == master.pod.name {
+        return Some(Answer::Dismiss(answered(Ok(format!("{request} is the master")))));
+    }
+    Some(match to(valid, observed, memory, master, request, now) {
+        Ok(handover) => {
+            let done = answered(Ok(format!("{} became master", handover.to.pod)));
+            Answer::HandOver(Box::new(handover), done)
+        }
+        Err(obstacle) => Answer::Dismiss(answered(Err(obstacle.to_string()))),
+    })
+}
 
 /// The handover from a master whose pod was deleted or evicted, or is drained. It serves until it stops, and beside it
 /// there must not be another: where nobody can follow it, its end is waited for.
 pub(super) fn before_it_stops<'a>(
     valid: &Valid,
     observed: &Observed,
+    memory: &Memory,
     leaving: &RedisNode,
-    answering: &[Answering<'a>],
+    now: Timestamp,
 ) -> Decision<'a> {
     let pod = &leaving.pod.name;
-    let from = Master { pod: pod.clone(), address: super::address_of(valid, leaving) };
-    let Some(heir) = heir(valid, &from.address, answering) else {
-        return wait("WaitingForStop", format!("the master {pod} is stopping, and no replica is in sync"));
-    };
-    let to = Master { pod: heir.pod.name.clone(), address: super::address_of(valid, heir) };
-    match Handover::planned(valid, observed, &from, to, format!("the master {pod} is stopping")) {
+    let why = format!("the master {pod} is stopping");
+    match to_the_best(valid, observed, memory, leaving, why, now) {
         Ok(handover) => Decision::HandOver(Box::new(handover)),
-        Err(Closed::FailingOver) => {
-            wait("WaitingForSentinels", format!("the master {pod} is stopping; {}", Closed::FailingOver))
+        Err(obstacle) => {
+            let reason = match obstacle {
+                Obstacle::Closed(Closed::FailingOver) => "WaitingForSentinels",
+                _ => "WaitingForStop",
+            };
+            wait(reason, format!("the master {pod} is stopping; {obstacle}"))
         }
-        Err(closed) => wait("WaitingForStop", format!("the master {pod} is stopping; {closed}")),
     }
 }
 
-/// The replica that can take over with the least delay: in sync, of today's template, furthest, of the lowest ordinal.
-fn heir<'a>(valid: &Valid, from: &Address, answering: &[Answering<'a>]) -> Option<&'a RedisNode> {
-    let fit = answering.iter().filter(|(node, facts)| is_wanted(valid, node) && follows(facts, from));
-    fit.min_by_key(|(node, facts)| (node.pod.outdated, Reverse(facts.offset), node.pod.ordinal))
-        .map(|(node, _)| *node)
+/// Why a master that serves cannot be replaced now.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Obstacle {
+    /// Nobody can take over.
+    #[error("no replica is in sync")]
+    NoHeir,
+    /// The one that was asked for cannot.
+    #[error("{0} is no replica that is in sync")]
+    NotFit(String),
+    /// The last handover failed a moment ago.
+    #[error("a handover has just failed")]
+    Resting,
+    /// The Sentinels are not fit for it.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// The handover to the replica that can take over with the least delay: in sync, of today's template, furthest, of the
+/// lowest ordinal.
+pub(super) fn to_the_best(
+    valid: &Valid,
+    observed: &Observed,
+    memory: &Memory,
+    from: &RedisNode,
+    why: String,
+    now: Timestamp,
+) -> Result<Handover, Obstacle> {
+    let heirs = heirs(valid, observed, from);
+    let best = heirs.min_by_key(|(node, facts)| (node.pod.outdated, Reverse(facts.offset), node.pod.ordinal));
+    let (heir, _) = best.ok_or(Obstacle::NoHeir)?;
+    hand_over(valid, observed, memory, (from, heir), why, now)
+}
+
+/// The handover to a pod of this name.
+fn to(
+    valid: &Valid,
+    observed: &Observed,
+    memory: &Memory,
+    from: &RedisNode,
+    pod: &str,
+    now: Timestamp,
+) -> Result<Handover, Obstacle> {
+    let why = format!("the annotation {} asks for it", annotation());
+    if pod == ANY {
+        return to_the_best(valid, observed, memory, from, why, now);
+    }
+    let named = heirs(valid, observed, from).find(|(node, _)| node.pod.name == pod);
+    let (heir, _) = named.ok_or_else(|| Obstacle::NotFit(pod.to_owned()))?;
+    hand_over(valid, observed, memory, (from, heir), why, now)
+}
+
+fn hand_over(
+    valid: &Valid,
+    observed: &Observed,
+    memory: &Memory,
+    (from, heir): (&RedisNode, &RedisNode),
+    why: String,
+    now: Timestamp,
+) -> Result<Handover, Obstacle> {
+    if memory.handover_failed.is_some_and(|at| super::memory::since(Some(at), now) < AFTER_A_FAILURE) {
+        return Err(Obstacle::Resting);
+    }
+    let place =
+        |node: &RedisNode| Master { pod: node.pod.name.clone(), address: super::address_of(valid, node) };
+    Ok(Handover::planned(valid, observed, &place(from), place(heir), why)?)
+}
+
+fn heirs<'a>(valid: &Valid, observed: &'a Observed, from: &RedisNode) -> impl Iterator<Item = Answering<'a>> {
+    let address = super::address_of(valid, from);
+    let answering = observed.redis.iter().filter(|node| !node.pod.terminating && is_wanted(valid, node));
+    answering
+        .filter_map(|node| node.server.as_ref().ok().map(|facts| (node, facts)))
+        .filter(move |(_, facts)| follows(facts, &address))
 }
 
 fn follows(facts: &ServerFacts, from: &Address) -> bool {

@@ -68,6 +68,11 @@ pub fn of_actions(done: &[Done]) -> Vec<Notice> {
             Action::Reset { .. } => notices.push(good("SentinelReset", describe(action))),
             Action::Authenticate { .. } => notices.push(good("SentinelAuthenticated", describe(action))),
             Action::Monitor { .. } => notices.push(good("SentinelPointed", describe(action))),
+            Action::Restart { .. } => notices.push(good("PodReplaced", describe(action))),
+            Action::Dismiss { outcome: Ok(_), .. } => {
+                notices.push(good("SwitchoverDone", describe(action)));
+            }
+            Action::Dismiss { .. } => notices.push(bad("SwitchoverRefused", describe(action))),
             Action::Label { .. } | Action::Introduce { .. } => {}
         }
     }
@@ -156,6 +161,11 @@ fn describe(action: &Action) -> String {
         Action::Failover { pod, why } => format!("had Sentinel {pod} fail over: {why}"),
         Action::Follow { pod, master } => format!("told {pod} to follow the master {master}"),
         Action::Label { pod, role } => format!("labelled {pod} as {role}"),
+        Action::Restart { pod } => format!("deleted {pod}, to be made anew from today's pod template"),
+        Action::Dismiss { request, outcome: Ok(done) } => format!("a switchover to {request:?}: {done}"),
+        Action::Dismiss { request, outcome: Err(why) } => {
+            format!("a switchover to {request:?} cannot be: {why}; ask again once it can")
+        }
         Action::Monitor { pod, master, .. } => format!("told Sentinel {pod} to monitor the master {master}"),
         Action::Authenticate { pod } => format!("told Sentinel {pod} the password again"),
         Action::Introduce { pod, .. } => format!("told Sentinel {pod} of a peer"),

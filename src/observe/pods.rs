@@ -37,11 +37,22 @@ pub fn pod(pod: &Pod) -> PodFacts {
         running,
         terminating: pod.metadata.deletion_timestamp.is_some(),
         role_label: label(pod, ROLE_LABEL).map(str::to_owned),
-        template: pod.metadata.annotations.as_ref().and_then(|all| all.get(&template::annotation()).cloned()),
+        template: mark(pod).map(str::to_owned),
         outdated: false,
         ended: server(status, component).and_then(ended_at),
         waiting: (!running).then(|| waiting(status, component)).flatten().map(str::to_owned),
     }
+}
+
+/// Whether a pod was made from another template than the `wanted` one. Pods without a mark are not redis pods.
+#[must_use]
+pub fn is_outdated(pod: &Pod, wanted: Option<&str>) -> bool {
+    mark(pod).is_some_and(|mark| Some(mark) != wanted)
+}
+
+/// The mark of the template that a redis pod was made from.
+fn mark(pod: &Pod) -> Option<&str> {
+    pod.metadata.annotations.as_ref()?.get(&template::annotation()).map(String::as_str)
 }
 
 /// Why the server does not run, the deepest cause first: while an init container cannot start, the server's container only

@@ -53,14 +53,13 @@ pub fn of_plan(look: &Look<'_>, old: &RedisFailoverStatus, now: Timestamp) -> Re
     let redis = count(valid.redis.replicas, observed.redis.iter().map(|node| &node.pod));
     let sentinel = count(valid.sentinel.replicas, observed.sentinels.iter().map(|node| &node.pod));
     let objects = objects_applied(failures);
-    let up_to_date = up_to_date(observed);
     let aspects = [
         (OBJECTS_APPLIED, &objects),
         (MASTER_AVAILABLE, &plan.available),
         (REPLICAS_IN_SYNC, &plan.in_sync),
         (SENTINEL_QUORUM, &plan.quorum),
         (CONFIG_APPLIED, &plan.config),
-        (PODS_UP_TO_DATE, &up_to_date),
+        (PODS_UP_TO_DATE, &plan.up_to_date),
     ];
     let ready = readiness(&aspects, redis, sentinel, plan);
     let fine = Finding { ok: true, reason: "Accepted", message: "the spec keeps all rules".to_owned() };
@@ -68,7 +67,7 @@ pub fn of_plan(look: &Look<'_>, old: &RedisFailoverStatus, now: Timestamp) -> Re
     conditions.push(condition(SPEC_VALID, &fine, generation, old, now));
     conditions.extend(aspects.iter().map(|(name, finding)| condition(name, finding, generation, old, now)));
     RedisFailoverStatus {
-        phase: Some(phase(plan, &ready, &up_to_date, old)),
+        phase: Some(phase(plan, &ready, old)),
         master: plan
             .master
             .as_ref()
@@ -197,13 +196,13 @@ fn readiness(
     Finding { ok: false, reason, message: missing.join("; ") }
 }
 
-fn phase(plan: &Plan, ready: &Finding, up_to_date: &Finding, old: &RedisFailoverStatus) -> Phase {
+fn phase(plan: &Plan, ready: &Finding, old: &RedisFailoverStatus) -> Phase {
     let was_up = !matches!(old.phase, None | Some(Phase::Pending | Phase::Creating)) && old.master.is_some();
     match (&plan.master, was_up) {
         _ if ready.ok => Phase::Ready,
         (None, true) => Phase::FailingOver,
         (_, false) => Phase::Creating,
-        (Some(_), true) if plan.config.reason == "Applying" || !up_to_date.ok => Phase::Updating,
+        (Some(_), true) if plan.config.reason == "Applying" || !plan.up_to_date.ok => Phase::Updating,
         (Some(_), true) => Phase::Degraded,
     }
 }
@@ -218,31 +217,6 @@ fn objects_applied(failures: &[Failure]) -> Finding {
     };
     let all: Vec<_> = failures.iter().map(|failure| failure.text.as_str()).collect();
     Finding { ok: false, reason: first.reason, message: all.join("; ") }
-}
-
-fn up_to_date(observed: &Observed) -> Finding {
-    let old: Vec<_> = observed
-        .redis
-        .iter()
-        .map(|node| &node.pod)
-        .filter(|pod| pod.outdated)
-        .map(|pod| pod.name.as_str())
-        .collect();
-    if old.is_empty() {
-        return Finding {
-            ok: true,
-            reason: "UpToDate",
-            message: "every redis pod runs what the spec says".to_owned(),
-        };
-    }
-    Finding {
-        ok: false,
-        reason: "RestartNeeded",
-        message: format!(
-            "{} run an older pod template; delete them one at a time, the master last, to renew them",
-            old.join(", ")
-        ),
-    }
 }
 
 fn count<'a>(wanted: i32, pods: impl Iterator<Item = &'a PodFacts>) -> CountStatus {

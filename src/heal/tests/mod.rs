@@ -4,6 +4,7 @@ mod memory;
 mod properties;
 mod replicas;
 mod rivals;
+mod roll;
 mod sentinels;
 mod settings;
 mod strangers;

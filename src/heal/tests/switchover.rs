@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::world::*;
-use crate::heal::{Action, Memory, Plan, Step, Trouble, plan};
+use crate::heal::{Action, Memory, Plan, Step, Trouble, plan, switchover};
 use crate::observe::facts::{Observed, RedisNode, Role};
 
 fn planned(observed: &Observed, rivals_for: u64) -> Plan {
@@ -113,4 +113,55 @@ fn a_handover_that_stopped_half_way_is_begun_anew() {
     world.redis[0].pod.terminating = true;
     let told = planned(&world, 1).handover.expect("it was demoted already: only the Sentinels do not know");
     assert_eq!((told.to.pod.as_str(), told.serving), ("rfr-x-2", None));
+}
+
+#[test]
+fn a_handover_that_failed_is_not_tried_again_at_once() {
+    let now = Timestamp::UNIX_EPOCH + Duration::from_secs(100_000);
+    for (seconds, tried) in [(0, false), (9, false), (10, true)] {
+        let failed = Some(now - Duration::from_secs(seconds));
+        let memory = Memory { handover_failed: failed, ..Memory::default() };
+        let plan = plan(&plain(), &stopping(), &memory, now);
+        assert_eq!(plan.handover.is_some(), tried, "after {seconds} s: {plan:?}");
+    }
+}
+
+fn asked(request: &str, observed: &Observed) -> Plan {
+    let mut valid = plain();
+    valid.identity.annotations.insert(switchover::annotation(), request.to_owned());
+    let memory = Memory { last_master: Some("rfr-x-0".to_owned()), ..Memory::default() };
+    plan(&valid, observed, &memory, Timestamp::UNIX_EPOCH)
+}
+
+fn answer(plan: &Plan) -> Option<&Result<String, String>> {
+    plan.actions.iter().find_map(|action| match action {
+        Action::Dismiss { outcome, .. } => Some(outcome),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_request_is_carried_out_and_answered_once() {
+    for (request, heir) in [("rfr-x-2", "rfr-x-2"), ("any", "rfr-x-1")] {
+        let plan = asked(request, &healthy());
+        assert_eq!(plan.handover.as_ref().expect("a handover").to.pod, heir);
+        assert!(matches!(answer(&plan), Some(Ok(_))), "{plan:?}");
+        assert!(matches!(plan.actions.last(), Some(Action::Dismiss { .. })), "only after it worked");
+    }
+    let there = asked("rfr-x-0", &healthy());
+    assert!(there.handover.is_none() && matches!(answer(&there), Some(Ok(_))), "{there:?}");
+}
+
+#[test]
+fn a_request_that_cannot_be_is_refused_with_the_reason() {
+    let mut behind = healthy();
+    behind.redis[2] = replica(2, LOOPBACK);
+    for (request, world, why) in [
+        ("rfr-x-7", healthy(), "rfr-x-7 is no replica that is in sync"),
+        ("rfr-x-2", behind, "rfr-x-2 is no replica that is in sync"),
+    ] {
+        let plan = asked(request, &world);
+        assert!(plan.handover.is_none());
+        assert_eq!(answer(&plan), Some(&Err(why.to_owned())));
+    }
 }

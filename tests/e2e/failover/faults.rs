@@ -28,6 +28,10 @@ pub(crate) enum Fault {
     MasterKilledWithoutOperator,
     /// `kubectl delete` of the master's pod, which has its grace period.
     MasterDeleted,
+    /// Another pod template: every redis pod is replaced.
+    Rolled,
+    /// The annotation that asks for another master.
+    SwitchedOver,
     /// `kubectl delete --force --grace-period=0` of the master's pod.
     MasterForceDeleted,
     /// The master's node loses its network, and has it again later.
@@ -49,8 +53,10 @@ pub(crate) enum Fault {
 }
 
 /// All, in the order in which they are played.
-pub(crate) const ALL: [Fault; 12] = [
+pub(crate) const ALL: [Fault; 14] = [
     Fault::MasterDeleted,
+    Fault::Rolled,
+    Fault::SwitchedOver,
     Fault::MasterKilled,
     Fault::MasterKilledWithoutOperator,
     Fault::MasterForceDeleted,
@@ -77,6 +83,8 @@ impl Fault {
             Self::MasterKilled => "master-killed",
             Self::MasterKilledWithoutOperator => "master-killed-alone",
             Self::MasterDeleted => "deleted",
+            Self::Rolled => "rolled",
+            Self::SwitchedOver => "switched-over",
             Self::MasterForceDeleted => "force-deleted",
             Self::NodeCutOff => "node-cut-off",
             Self::ReplicaKilled => "replica-killed",
@@ -94,20 +102,32 @@ impl Fault {
         let gap = match self {
             Self::MasterKilled | Self::ApiServerDown => Some((0.5, 2.0)),
             Self::MasterKilledWithoutOperator | Self::OperatorKilledToo => Some((8.0, 15.0)),
-            Self::MasterDeleted | Self::MasterForceDeleted => Some((0.3, 1.0)),
+            Self::MasterDeleted | Self::Rolled | Self::SwitchedOver | Self::MasterForceDeleted => {
+                Some((0.3, 1.0))
+            }
             Self::NodeCutOff => Some((7.0, 10.0)),
             Self::ReplicaKilled | Self::SentinelKilled | Self::SentinelsKilled => Some((0.1, 0.5)),
             Self::EverythingKilled | Self::EverythingKilledWithClaims => None,
         };
-        Limits { gap, health: 30.0 }
+        Limits { gap, health: if self == Self::Rolled { 45.0 } else { 30.0 } }
     }
 
     /// Whether the fault may cost acknowledged writes: replication is asynchronous, and these leave the master no time.
     pub(crate) fn may_lose(self) -> bool {
         !matches!(
             self,
-            Self::MasterDeleted | Self::ReplicaKilled | Self::SentinelKilled | Self::SentinelsKilled
+            Self::MasterDeleted
+                | Self::Rolled
+                | Self::SwitchedOver
+                | Self::ReplicaKilled
+                | Self::SentinelKilled
+                | Self::SentinelsKilled
         )
+    }
+
+    /// Whether it is done only when another server is master.
+    pub(crate) fn replaces_master(self) -> bool {
+        matches!(self, Self::MasterDeleted | Self::Rolled | Self::SwitchedOver)
     }
 
     pub(crate) fn spec(self) -> Value {
@@ -132,7 +152,7 @@ impl Fault {
 
     /// Does it. `master` is the server that everybody agrees on.
     pub(crate) async fn strike(self, stage: &Stage, name: &str, master: &Server) -> Struck {
-        let mut struck = Struck { at: Instant::now(), node: None, api_server: Vec::new() };
+        let mut struck = Struck { at: Instant::now(), node: None, api_server: Vec::new(), generation: None };
         match self {
             Self::MasterKilled | Self::MasterKilledWithoutOperator => {
                 kill(&mut struck, std::slice::from_ref(master)).await;
@@ -140,6 +160,16 @@ impl Fault {
             Self::MasterDeleted => {
                 struck.at = Instant::now();
                 stage.kubectl(&["delete", "pod", &master.pod, "--wait=false"]).await;
+            }
+            Self::Rolled => {
+                struck.at = Instant::now();
+                let annotations = json!({"rolled-from": master.pod, "rolled-at": master.uid});
+                let spec = json!({"redis": {"podAnnotations": annotations}});
+                struck.generation = Some(stage.patch(name, spec).await);
+            }
+            Self::SwitchedOver => {
+                struck.at = Instant::now();
+                stage.kubectl(&["annotate", "rf", name, "storage.spotahome.com/switchover=any"]).await;
             }
             Self::MasterForceDeleted => {
                 struck.at = Instant::now();
@@ -206,6 +236,8 @@ pub(crate) struct Struck {
     pub(crate) at: Instant,
     node: Option<String>,
     api_server: Vec<u32>,
+    /// Of the spec, where that was changed.
+    pub(crate) generation: Option<i64>,
 }
 
 async fn kill(struck: &mut Struck, servers: &[Server]) {

@@ -100,7 +100,14 @@ async fn play_round(stage: &Stage, fault: Fault, number: usize) -> Round {
     grown(&writers, "writes after the fault", so_far, AFTER).await;
     let mended =
         if fault == Fault::NodeCutOff || fault == Fault::ApiServerDown { Instant::now() } else { struck.at };
-    until("all is well again", PATIENCE, || servers::agreed(stage, name, 2, 3)).await;
+    if let Some(generation) = struck.generation {
+        stage.ready_again(name, generation).await;
+    }
+    until("all is well again", PATIENCE, async || {
+        let now = servers::agreed(stage, name, 2, 3).await?;
+        ensure(now.uid != master.uid || !fault.replaces_master(), || format!("{} is still master", now.pod))
+    })
+    .await;
     let health = mended.elapsed();
     stage.ready(name).await;
     let ready = mended.elapsed();
