@@ -1,5 +1,6 @@
 //! Talking to Redis and Sentinel, behind one trait.
 
+mod connection;
 pub mod greeting;
 pub mod real;
 pub mod reply;

@@ -1,4 +1,4 @@
-//! Real connections. The only place that uses the `redis` crate.
+//! Real servers, over connections that are held.
 
 use std::collections::HashMap;
 use std::io;
@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, Value};
+use redis::{ErrorKind, RedisError, Value};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::connection::Connection;
 use super::{Address, Error, Peer, Reply, Servers};
 use crate::secret::Password;
 
@@ -57,8 +56,7 @@ struct Held {
 
 impl Held {
     fn serves(&self, peer: &Peer) -> bool {
-        let closed =
-            matches!(self.connecting.peek(), Some(Ok(connection)) if connection.driver.is_finished());
+        let closed = matches!(self.connecting.peek(), Some(Ok(connection)) if connection.is_closed());
         !closed && self.incarnation == peer.incarnation && self.password == peer.password
     }
 }
@@ -90,7 +88,10 @@ impl Client {
                 return Err(error);
             }
         };
-        let result = connection.ask(command, self.deadlines.response).await;
+        let result = connection
+            .ask(command, self.deadlines.response)
+            .await
+            .map_err(|error| without_secrets(command, error));
         if !matches!(result, Ok(_) | Err(Error::Server(_) | Error::Loading)) {
             self.discard(&peer.address, &connecting);
         }
@@ -134,41 +135,6 @@ impl Servers for Client {
     }
 }
 
-/// An open connection. It closes when the last one lets go of it, even while replies are outstanding.
-struct Connection {
-    link: MultiplexedConnection,
-    /// Moves the bytes; ends when the server closes the connection.
-    driver: JoinHandle<()>,
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("closed", &self.driver.is_finished()).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-impl Connection {
-    async fn ask(&self, command: &[&str], deadline: Duration) -> Result<Reply, Error> {
-        let mut packed = Cmd::new();
-        for argument in command {
-            packed.arg(*argument);
-        }
-        let mut link = self.link.clone();
-        match timeout(deadline, link.send_packed_command(&packed)).await {
-            Ok(Ok(value)) => reply(value),
-            Ok(Err(error)) => Err(typed(&error)),
-            Err(_) => Err(Error::Timeout),
-        }
-        .map_err(|error| without_secrets(command, error))
-    }
-}
-
 async fn connect(peer: Peer, deadline: Duration) -> Result<Arc<Connection>, Error> {
     timeout(deadline, open(&peer, deadline)).await.unwrap_or(Err(Error::Timeout))
 }
@@ -177,13 +143,7 @@ async fn open(peer: &Peer, deadline: Duration) -> Result<Arc<Connection>, Error>
     let address = (peer.address.host.as_str(), peer.address.port);
     let stream = TcpStream::connect(address).await.map_err(|error| typed_io(&error))?;
     stream.set_nodelay(true).map_err(|error| typed_io(&error))?;
-    // Servers before 7.2 and Sentinels do not know CLIENT SETINFO. Deadlines are ours, per command.
-    let handshake = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-    let (link, driver) = MultiplexedConnection::new_with_config(&handshake, stream, config)
-        .await
-        .map_err(|error| typed(&error))?;
-    let connection = Connection { link, driver: tokio::spawn(driver) };
+    let connection = Connection::new(stream);
     if let Some(password) = &peer.password {
         connection.ask(&["AUTH", password.expose()], deadline).await.map_err(refused_password)?;
     }
@@ -198,7 +158,8 @@ fn refused_password(error: Error) -> Error {
     }
 }
 
-fn reply(value: Value) -> Result<Reply, Error> {
+/// The shape of a reply that the operator reads; an error of the server is one.
+pub(super) fn reply(value: Value) -> Result<Reply, Error> {
     let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok(match value {
         Value::Nil => Reply::Nil,
@@ -234,7 +195,7 @@ fn typed_code(code: &str, detail: &str) -> Error {
     }
 }
 
-fn typed(error: &RedisError) -> Error {
+pub(super) fn typed(error: &RedisError) -> Error {
     if let Some(code) = error.code() {
         return typed_code(code, error.detail().unwrap_or_default());
     }

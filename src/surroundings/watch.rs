@@ -1,16 +1,14 @@
 //! Keeps the [`View`] by watches, so that no request waits for a call. Every replica of the operator has them, because
 //! every replica answers requests.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{TryStreamExt, future};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::{Api, ApiResource, PartialObjectMeta};
 use kube::runtime::watcher::{self, DefaultBackoff, Event, watcher};
 use kube::{Client, Resource};
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -45,39 +43,35 @@ type Part = fn(&mut View) -> &mut Option<Names>;
 /// Keeps the view until `stop`.
 pub async fn run(client: Client, surroundings: Surroundings, stop: CancellationToken) {
     let all = future::join3(
-        follow::<RedisFailover>(&client, &surroundings, |view| &mut view.redis_failovers),
-        follow::<Secret>(&client, &surroundings, |view| &mut view.secrets),
-        follow::<ConfigMap>(&client, &surroundings, |view| &mut view.config_maps),
+        follow(&client, &surroundings, ApiResource::erase::<RedisFailover>(&()), |view| {
+            &mut view.redis_failovers
+        }),
+        follow(&client, &surroundings, ApiResource::erase::<Secret>(&()), |view| &mut view.secrets),
+        follow(&client, &surroundings, ApiResource::erase::<ConfigMap>(&()), |view| &mut view.config_maps),
     );
     stop.run_until_cancelled(Box::pin(all)).await;
 }
 
 /// Follows one kind. A watch that breaks begins anew with a list, and until that is complete nothing is known: a request
 /// must not be judged by what is out of date.
-async fn follow<K>(client: &Client, surroundings: &Surroundings, part: Part)
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+async fn follow(client: &Client, surroundings: &Surroundings, resource: ApiResource, part: Part) {
     let mut pauses = DefaultBackoff::default();
     loop {
-        if let Err(error) = until_broken::<K>(client, surroundings, part).await {
-            let kind = K::kind(&());
-            tracing::warn!(%kind, reason = "WatchBroken", %error, "admission cannot see these objects for now");
+        if let Err(error) = until_broken(client, surroundings, &resource, part).await {
+            tracing::warn!(kind = resource.kind, reason = "WatchBroken", %error, "admission cannot see these objects for now");
         }
         surroundings.change(|view| *part(view) = None);
         tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
     }
 }
 
-async fn until_broken<K>(
+async fn until_broken(
     client: &Client,
     surroundings: &Surroundings,
+    resource: &ApiResource,
     part: Part,
-) -> Result<(), watcher::Error>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    let api = Api::<PartialObjectMeta<K>>::all(client.clone());
+) -> Result<(), watcher::Error> {
+    let api = Api::<PartialObjectMeta>::all_with(client.clone(), resource);
     let mut coming = Names::default();
     watcher(api, watcher::Config::default().page_size(PAGE))
         .try_for_each(|event| {

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use futures::future::join_all;
-use redis_operator::redis::{Client, Deadlines, Error, Servers};
+use redis_operator::redis::{Client, Deadlines, Error, Reply, Servers};
 
 use crate::common::{PATIENCE, peer, text};
 use crate::support::processes::{free_port, wait_until};
@@ -61,6 +62,55 @@ async fn errors_of_the_server_keep_the_connection() {
     );
     assert_eq!(client.ask(&peer, &["GET"]).await, Ok(text("\u{80}")));
     assert_eq!(scripted.accepted(), 1);
+}
+
+#[tokio::test]
+async fn replies_go_to_those_who_asked() {
+    let scripted = Scripted::start(|command| match command {
+        "GET a" => Answer::Bytes("$1\r\na\r\n"),
+        "GET b" => Answer::Bytes("*2\r\n$1\r\nb\r\n*-1\r\n"),
+        _ => Answer::Bytes("-ERR no such key\r\n"),
+    })
+    .await;
+    let client = Client::new(Deadlines::default());
+    let peer = peer("127.0.0.1", scripted.port, "a", None);
+    let (a, b) = (Ok(text("a")), Ok(Reply::List(vec![text("b"), Reply::Nil])));
+    let none = Err(Error::Server("ERR no such key".into()));
+    let words = [["GET", "a"], ["GET", "b"], ["GET", "c"]].repeat(20);
+    let replies = join_all(words.iter().map(|words| client.ask(&peer, words))).await;
+    assert_eq!(replies, vec![[a, b.clone(), none]; 20].concat());
+
+    assert_eq!(client.ask(&peer, &["GET", "a"]).now_or_never(), None, "who gives up waiting ...");
+    assert_eq!(client.ask(&peer, &["GET", "b"]).await, b, "... takes nobody's reply");
+    assert_eq!(scripted.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_long_reply_arrives_in_parts() {
+    let line = "x".repeat(100_000);
+    let answer: &'static str = format!("*2\r\n${}\r\n{line}\r\n:1\r\n", line.len()).leak();
+    let scripted = Scripted::start(move |_| Answer::Bytes(answer)).await;
+    let client = Client::new(Deadlines::default());
+    let peer = peer("127.0.0.1", scripted.port, "a", None);
+    for _ in 0..3 {
+        let reply = client.ask(&peer, &["INFO"]).await;
+        assert_eq!(reply, Ok(Reply::List(vec![text(&line), Reply::Integer(1)])));
+    }
+    assert_eq!(scripted.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_to_no_command_ends_the_connection() {
+    let scripted = Scripted::start(|command| match command {
+        "INFO" => Answer::Bytes("+one\r\n+two\r\n"),
+        _ => Answer::Bytes("+PONG\r\n"),
+    })
+    .await;
+    let client = Client::new(SHORT);
+    let peer = peer("127.0.0.1", scripted.port, "a", None);
+    assert_eq!(client.ask(&peer, &["INFO"]).await, Ok(text("one")));
+    assert_eq!(client.ask(&peer, &["PING"]).await, Ok(text("PONG")), "and not `two`");
+    assert_eq!(scripted.accepted(), 2);
 }
 
 #[tokio::test]

@@ -136,6 +136,6 @@ fn report_cost(stage: &Stage, before: &processes::Cost, after: &processes::Cost,
 }
 
 fn megabytes(bytes: &[u64]) -> String {
-    let each = bytes.iter().map(|bytes| format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10));
+    let each = bytes.iter().map(|bytes| format!("{}.{:02}", bytes / 1_000_000, bytes / 10_000 % 100));
     each.collect::<Vec<_>>().join(" and ")
 }
