@@ -9,6 +9,7 @@ CACHE := $(or $(REDIS_OPERATOR_CACHE),$(HOME)/.cache/redis-operator)/cluster
 STEP := tests/step
 
 FUZZ_SECONDS ?= 600
+KIND ?= operator
 HISTORIES ?= 100000
 OPTIMISED := --config profile.dev.package.redis-operator.opt-level=1
 
@@ -27,7 +28,7 @@ TEST_FILES := $(wildcard tests/*.rs webhook/tests/*.rs certs/tests/*.rs)
 TEST_DIRS := $(patsubst %/,%,$(dir $(wildcard tests/*/main.rs webhook/tests/*/main.rs certs/tests/*/main.rs)))
 FAST_TESTS := $(filter-out $(SLOW_TESTS),$(basename $(notdir $(TEST_FILES))) $(notdir $(TEST_DIRS)))
 
-.PHONY: help check deny unit apiserver simulator bench fuzz image cluster e2e generate demo clean-demo clean-cluster test
+.PHONY: help check deny unit apiserver simulator bench instructions fuzz image cluster e2e generate demo clean-demo clean-cluster test
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -60,6 +61,24 @@ simulator: ## play HISTORIES (100000) simulated histories; 1000000 for a night
 bench: ## what an admission costs, beside a bare responder (two processors, minutes)
 	@$(STEP) "build the benchmark" cargo bench --locked --bench admission --no-run
 	@$(STEP) "benchmark" cargo bench --locked --bench admission
+
+# With the names of functions, and without the minutes of link-time optimisation.
+instructions: export CARGO_PROFILE_BENCH_DEBUG := line-tables-only
+instructions: export CARGO_PROFILE_BENCH_STRIP := none
+instructions: export CARGO_PROFILE_BENCH_LTO := off
+instructions: export CARGO_PROFILE_BENCH_CODEGEN_UNITS := 16
+instructions: ## where the instructions of an admission go (valgrind, minutes); KIND="bare responder" for another server
+	@$(STEP) "build the benchmark" cargo bench --locked --bench admission --no-run
+	@for path in /mutate /validate; do \
+		counts=$$(mktemp); \
+		valgrind -q --tool=callgrind --callgrind-out-file=$$counts '--toggle-collect=*count::counted*' \
+			$$(cargo bench --locked --bench admission --no-run --message-format=json 2>/dev/null | \
+				sed -nE 's/.*"name":"admission".*"executable":"([^"]+)".*/\1/p') count "$(KIND)" $$path; \
+		echo "$$path: instructions of 1000 requests, with what is called, by $(KIND)"; \
+		callgrind_annotate --inclusive=yes --threshold=100 $$counts | \
+			grep -E 'webhook::|redis_operator::|PROGRAM TOTALS' | sed 's/ \[.*//' | head -40; \
+		rm $$counts; \
+	done
 
 fuzz: ## fuzz each target for FUZZ_SECONDS (600); needs the nightly toolchain
 	@command -v cargo-fuzz >/dev/null || $(STEP) "install cargo-fuzz" cargo install --locked cargo-fuzz

@@ -3,11 +3,12 @@
 use std::iter;
 
 use json_patch::Patch;
-use serde_json::Value;
-use webhook::{Admit, Operation, Request, Verdict};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use webhook::{Admit, Metadata, Object, Operation, Request, Verdict};
 
 use crate::api::defaults::{self, Images};
-use crate::api::{KIND, Problem, parse, rules, v1alpha2};
+use crate::api::{KIND, Problem, RedisFailoverSpec, parse, rules, v1alpha2};
 use crate::surroundings::watch::Surroundings;
 use crate::surroundings::{self, Asked, View};
 
@@ -32,27 +33,25 @@ impl Admission {
 impl Admit for Admission {
     /// Fills defaults. What breaks a rule is refused here already: before it asks to validate, the API server compares
     /// the object with the schema and its CEL rules, which know some rules only and cannot say all at once.
-    fn mutate(&self, request: &Request) -> Verdict {
-        let is_ours = |object: &&Value| object.is_object() && concerns(request);
-        let Some(object) = request.object.as_ref().filter(is_ours) else {
-            return Verdict::allow();
-        };
-        let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
-        let judged = self.surroundings.read(|view| judge(object, old, &self.images, view));
-        match refusal(&judged.name, &judged.problems) {
-            Some(text) => Verdict::deny(text),
-            None => Verdict::allow().with_patch(patch(object, &self.images)),
-        }
-    }
-
-    fn validate(&self, request: &Request) -> Verdict {
+    fn mutate(&self, request: &Request<'_>) -> Verdict {
         let Some(object) = request.object.as_ref().filter(|_| concerns(request)) else {
             return Verdict::allow();
         };
-        let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
-        let mut judged = self.surroundings.read(|view| judge(object, old, &self.images, view));
+        let (judged, patch) = self.answer(object, old(request));
+        match refusal(&judged.name, &judged.problems) {
+            Some(text) => Verdict::deny(text),
+            None => Verdict::allow().with_patch(patch),
+        }
+    }
+
+    fn validate(&self, request: &Request<'_>) -> Verdict {
+        let Some(object) = request.object.as_ref().filter(|_| concerns(request)) else {
+            return Verdict::allow();
+        };
+        let (mut judged, _) = self.answer(object, old(request));
         if is_early(request) {
-            judged.warnings.extend(v1alpha2::warnings(object));
+            let spec = object.spec.and_then(|spec| raw(spec.get()).ok());
+            judged.warnings.extend(v1alpha2::warnings(&json!({ "spec": spec })));
         }
         let verdict = match refusal(&judged.name, &judged.problems) {
             Some(text) => Verdict::deny(text),
@@ -67,19 +66,88 @@ impl Admit for Admission {
     }
 }
 
+impl Admission {
+    /// What the rules say of an object, and the patch that fills its defaults.
+    fn answer(&self, object: &Object<'_>, old: Option<&Object<'_>>) -> (Judged, Patch) {
+        if object.metadata.is_deleted {
+            return (Judged::of(&object.metadata), Patch::default());
+        }
+        self.quick(object, old).unwrap_or_else(|| self.careful(object, old))
+    }
+
+    /// The answer for a spec that is right as it stands, as most are; none where it takes [`Self::careful`].
+    fn quick(&self, object: &Object<'_>, old: Option<&Object<'_>>) -> Option<(Judged, Patch)> {
+        let filled = |object| {
+            let mut given = parse::text(text(object))?;
+            let patch = defaults::complete(&mut given, &self.images);
+            Some((given.spec, patch))
+        };
+        let (spec, patch) = filled(object)?;
+        let Some(old) = old else {
+            return Some((self.weigh(object, &spec, None), patch));
+        };
+        if text(old) == text(object) {
+            return Some((Judged::of(&object.metadata), patch));
+        }
+        let (old, _) = filled(old)?;
+        // Those that are the same may still differ, in what is not a field.
+        (old != spec).then(|| (self.weigh(object, &spec, Some(Ok(old))), patch))
+    }
+
+    fn weigh(&self, object: &Object<'_>, spec: &RedisFailoverSpec, old: Option<Old>) -> Judged {
+        self.surroundings.read(|view| weigh(&object.metadata, spec, old, view))
+    }
+
+    /// The answer for any spec.
+    fn careful(&self, object: &Object<'_>, old: Option<&Object<'_>>) -> (Judged, Patch) {
+        let spec = match text(object).map(raw).transpose() {
+            Ok(spec) => spec,
+            Err(problem) => {
+                let judged = Judged { problems: vec![problem], ..Judged::of(&object.metadata) };
+                return (judged, Patch::default());
+            }
+        };
+        let mut plain = Map::new();
+        plain.extend(spec.clone().map(|spec| ("spec".to_owned(), spec)));
+        let patch = patch(&plain.into(), &self.images);
+        // One that cannot be read is as good as an empty one: it excuses nothing.
+        let old = old.map(|old| text(old).and_then(|text| raw(text).ok()).unwrap_or_default());
+        let judge =
+            |view: &View| judge_spec(&object.metadata, spec.unwrap_or_default(), old, &self.images, view);
+        (self.surroundings.read(judge), patch)
+    }
+}
+
+fn text<'a>(object: &Object<'a>) -> Option<&'a str> {
+    object.spec.map(RawValue::get)
+}
+
+/// The object as it is stored, where this is an update.
+fn old<'a>(request: &'a Request<'_>) -> Option<&'a Object<'a>> {
+    request.old_object.as_ref().filter(|_| request.operation == Operation::Update)
+}
+
+/// A spec as plain JSON.
+fn raw(spec: &str) -> Result<Value, Problem> {
+    serde_json::from_str(spec).map_err(|error| {
+        let reason = format!("cannot be read ({error})");
+        Problem::new("spec", "", reason, "write it with fewer levels and smaller numbers")
+    })
+}
+
 /// Whether the client speaks the early version; the API server has converted what it said.
-fn is_early(request: &Request) -> bool {
+fn is_early(request: &Request<'_>) -> bool {
     request.request_kind.as_ref().is_some_and(|kind| kind.version == v1alpha2::VERSION)
 }
 
 /// The object as messages call it that may be about many.
 fn subject(object: &Value) -> String {
     let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
-    format!("{KIND} {:?} in namespace {namespace:?}", name(object))
+    format!("{KIND} {:?} in namespace {namespace:?}", name(&about(object)))
 }
 
 /// Whether a request can be refused at all: creations and updates of the object itself.
-fn concerns(request: &Request) -> bool {
+fn concerns(request: &Request<'_>) -> bool {
     matches!(request.operation, Operation::Create | Operation::Update) && request.sub_resource.is_none()
 }
 
@@ -106,40 +174,61 @@ pub struct Judged {
     pub warnings: Vec<Problem>,
 }
 
+impl Judged {
+    /// Nothing is said of an object.
+    fn of(metadata: &Metadata<'_>) -> Self {
+        Self { name: name(metadata), ..Self::default() }
+    }
+}
+
 /// Judges an object as it would be stored, against the one that is stored and the others that are around it.
 ///
 /// An object that is being deleted, and an update that leaves the spec as it was, always pass: finalizers, labels
 /// and annotations are never held up.
 #[must_use]
 pub fn judge(object: &Value, old: Option<&Value>, images: &Images, view: &View) -> Judged {
-    let name = name(object);
-    let old_spec = old.map(|old| old.get("spec").cloned().unwrap_or_default());
-    let mut spec = object.get("spec").cloned().unwrap_or_default();
-    if is_deleted(object) || old_spec.as_ref() == Some(&spec) {
-        return Judged { name, ..Judged::default() };
+    let metadata = about(object);
+    let spec = |object: &Value| object.get("spec").cloned().unwrap_or_default();
+    judge_spec(&metadata, spec(object), old.map(spec), images, view)
+}
+
+/// Judges a raw spec.
+fn judge_spec(
+    metadata: &Metadata<'_>,
+    mut spec: Value,
+    mut old: Option<Value>,
+    images: &Images,
+    view: &View,
+) -> Judged {
+    if metadata.is_deleted || old.as_ref() == Some(&spec) {
+        return Judged::of(metadata);
     }
-    defaults::fill(&mut spec, images);
-    let old_spec = old_spec.map(|mut old| {
-        defaults::fill(&mut old, images);
-        old
-    });
-    let typed = match parse::spec(&spec) {
-        Ok(typed) => typed,
+    for spec in [Some(&mut spec), old.as_mut()].into_iter().flatten() {
+        defaults::fill(spec, images);
+    }
+    match parse::spec(&spec) {
+        Ok(typed) => weigh(metadata, &typed, old.map(|old| parse::spec(&old).map(Box::new)), view),
         Err(problem) => {
-            let is_old = old_spec.is_some_and(|old| is_unchanged(&problem.path, &spec, &old));
+            let is_old = old.is_some_and(|old| is_unchanged(&problem.path, &spec, &old));
             let (problems, warnings) = if is_old { (vec![], vec![problem]) } else { (vec![problem], vec![]) };
-            return Judged { name, problems, warnings };
+            Judged { problems, warnings, ..Judged::of(metadata) }
         }
-    };
-    let old = old_spec.map(|old| parse::spec(&old));
+    }
+}
+
+/// The filled spec that another one takes the place of, or the wrong type in it.
+type Old = Result<Box<RedisFailoverSpec>, Problem>;
+
+/// Asks all rules about a filled spec.
+fn weigh(metadata: &Metadata<'_>, spec: &RedisFailoverSpec, old: Option<Old>, view: &View) -> Judged {
+    let name = name(metadata);
     let rules::Verdict { mut problems, mut warnings } = match &old {
-        Some(Err(_)) => rules::check_anew(&name, &typed),
-        Some(Ok(old)) => rules::check(&name, &typed, Some(old)),
-        None => rules::check(&name, &typed, None),
+        Some(Err(_)) => rules::check_anew(&name, spec),
+        Some(Ok(old)) => rules::check(&name, spec, Some(old)),
+        None => rules::check(&name, spec, None),
     };
     let old = old.map(Result::unwrap_or_default);
-    let namespace = metadata(object, "namespace");
-    let asked = Asked { namespace, name: metadata(object, "name"), spec: &typed, old: old.as_ref() };
+    let asked = Asked { namespace: &metadata.namespace, name: &metadata.name, spec, old: old.as_deref() };
     let around = surroundings::check(&asked, view);
     problems.extend(around.problems);
     warnings.extend(around.warnings);
@@ -172,12 +261,19 @@ pub fn refusal(name: &str, problems: &[Problem]) -> Option<String> {
 }
 
 /// The name; before Kubernetes has made one from `generateName`, one of the same length.
-fn name(object: &Value) -> String {
-    match (metadata(object, "name"), metadata(object, "generateName")) {
+fn name(metadata: &Metadata<'_>) -> String {
+    match (&*metadata.name, &*metadata.generate_name) {
         ("", "") => String::new(),
         ("", prefix) => format!("{prefix}xxxxx"),
         (name, _) => name.to_owned(),
     }
+}
+
+/// The metadata of an object that is plain JSON.
+fn about(object: &Value) -> Metadata<'_> {
+    let [name, generate_name, namespace] =
+        ["name", "generateName", "namespace"].map(|key| metadata(object, key).into());
+    Metadata { name, generate_name, namespace, is_deleted: is_deleted(object) }
 }
 
 /// A text in the metadata; empty where there is none.

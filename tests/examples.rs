@@ -113,10 +113,10 @@ impl Example {
 }
 
 /// The request that the API server sends for the creation of an object.
-fn creation(object: &Value) -> Request {
+fn creation(object: &Value) -> Request<'static> {
     let group_version_kind = json!({"group": GROUP, "version": VERSION, "kind": KIND});
     let request = json!({"uid": "1", "kind": group_version_kind, "operation": "CREATE", "object": object});
-    serde_json::from_value(request).unwrap()
+    serde_json::from_str(request.to_string().leak()).unwrap()
 }
 
 fn examples(folder: &str) -> Vec<Example> {

@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, reason = "a benchmark")]
 
+mod count;
 mod load;
 mod reviews;
 mod serve;
@@ -35,6 +36,7 @@ fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("serve") => serve::main(&arguments[2]),
+        Some("count") => count::main(&arguments[2], &arguments[3]),
         Some("load") => load::main(&arguments[2], &arguments[3], &arguments[4]),
         _ => compare(),
     }

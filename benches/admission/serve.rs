@@ -43,21 +43,32 @@ pub(crate) fn main(kind: &str) {
         let (certificate, key) = (made.cert.der().clone(), made.signing_key.serialize_der());
         let key = PrivateKeyDer::try_from(key).expect("a key");
         match kind {
-            OPERATOR => operator(listener, certificate, &key, Arc::new(Admission::default())).await,
-            NO_RULES => operator(listener, certificate, &key, Arc::new(Yes)).await,
-            _ => bare(listener, certificate, key).await,
+            BARE => bare(listener, certificate, key).await,
+            _ => operator(listener, certificate, &key, router(kind)).await,
         }
     });
+}
+
+/// What a server does with a request that came through TLS and HTTP/2.
+pub(crate) fn router(kind: &str) -> Router {
+    let admit: Arc<dyn Admit> = match kind {
+        BARE => return Router::new().route("/mutate", post(echo)).route("/validate", post(echo)),
+        NO_RULES => Arc::new(Yes),
+        _ => Arc::new(Admission::default()),
+    };
+    // As `app.rs` makes it.
+    let metrics = Arc::new(Metrics::new());
+    webhook::router(admit, Arc::new(move |o: &Outcome| metrics.admitted(o.path, o.verdict, o.duration)))
 }
 
 struct Yes;
 
 impl Admit for Yes {
-    fn mutate(&self, _: &Request) -> Verdict {
+    fn mutate(&self, _: &Request<'_>) -> Verdict {
         Verdict::allow()
     }
 
-    fn validate(&self, _: &Request) -> Verdict {
+    fn validate(&self, _: &Request<'_>) -> Verdict {
         Verdict::allow()
     }
 }
@@ -76,13 +87,10 @@ async fn operator(
     listener: TcpListener,
     certificate: CertificateDer<'static>,
     key: &PrivateKeyDer<'static>,
-    admit: Arc<dyn Admit>,
+    router: Router,
 ) {
     let key = ring::sign::any_supported_type(key).expect("a key");
     let resolver = Arc::new(One(Arc::new(CertifiedKey::new(vec![certificate], key))));
-    let metrics = Arc::new(Metrics::new());
-    let observe = Arc::new(move |o: &Outcome| metrics.admitted(o.path, o.verdict, o.duration));
-    let router = webhook::router(admit, observe);
     webhook::serve(listener, resolver, router, Stop::new(CancellationToken::new()), Limits::default()).await;
 }
 
@@ -115,7 +123,7 @@ async fn bare(listener: TcpListener, certificate: CertificateDer<'static>, key: 
         .expect("a certificate");
     config.alpn_protocols = vec![b"h2".to_vec()];
     let tls = TlsAcceptor::from(Arc::new(config));
-    let router = Router::new().route("/mutate", post(echo)).route("/validate", post(echo));
+    let router = router(BARE);
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
         let (tls, router) = (tls.clone(), TowerToHyperService::new(router.clone()));

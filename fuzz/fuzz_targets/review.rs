@@ -5,8 +5,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use json_patch::Patch;
 use libfuzzer_sys::fuzz_target;
 use redis_operator::admission::Admission;
-use serde_json::Value;
-use webhook::{Admit, Operation, Request, Verdict};
+use serde_json::{Value, json};
+use webhook::{Admit, Object, Operation, Request, Verdict};
 
 fuzz_target!(|body: &[u8]| {
     let Ok(request) = webhook::decode(body) else { return };
@@ -16,9 +16,15 @@ fuzz_target!(|body: &[u8]| {
     let patch = answer(&request, &mutated);
     assert_eq!(answer(&request, &validated), Patch::default(), "a validation changes nothing");
     let (Some(object), true) = (&request.object, mutated.is_allowed()) else { return };
-    let mut filled = object.clone();
+    // What is not a field may be a number that nobody can read.
+    let spec = object.spec.map(|spec| serde_json::from_str::<Value>(spec.get())).transpose();
+    let Ok(spec) = spec else { return };
+    let mut filled = spec.map_or_else(|| json!({}), |spec| json!({ "spec": spec }));
     json_patch::patch(&mut filled, &patch).expect("a patch that applies");
-    let again = Request { object: Some(filled), ..request.clone() };
+    let Some(spec) = filled.get("spec").map(Value::to_string) else { return };
+    let spec = serde_json::from_str(&spec).expect("a spec");
+    let again = Object { spec: Some(spec), ..object.clone() };
+    let again = Request { object: Some(again), ..request.clone() };
     if let Verdict::Allow { patch: Some(patch), .. } = admission.mutate(&again) {
         assert!(patch.is_empty(), "the defaults are filled twice: {patch:?}");
     }
@@ -29,7 +35,7 @@ fuzz_target!(|body: &[u8]| {
 });
 
 /// Reads an answer as the API server does; its patch.
-fn answer(request: &Request, verdict: &Verdict) -> Patch {
+fn answer(request: &Request<'_>, verdict: &Verdict) -> Patch {
     let bytes = webhook::encode(&request.uid, verdict).expect("an answer");
     let review: Value = serde_json::from_slice(&bytes).expect("JSON");
     let response = &review["response"];

@@ -1,25 +1,27 @@
 #![allow(clippy::needless_pass_by_value)] // for `json!` at the call
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::api::defaults::tests::specs;
 
 fn object(spec: Value) -> Value {
     json!({"apiVersion": "storage.spotahome.com/v1", "kind": "RedisFailover", "metadata": {"name": "x"}, "spec": spec})
 }
 
-fn request(operation: &str, object: Option<Value>, old: Option<Value>) -> Request {
-    serde_json::from_value(json!({
+fn request(operation: &str, object: Option<Value>, old: Option<Value>) -> Request<'static> {
+    let text = json!({
         "uid": "1",
         "kind": {"group": "storage.spotahome.com", "version": "v1", "kind": "RedisFailover"},
         "operation": operation,
         "object": object,
         "oldObject": old,
-    }))
-    .unwrap()
+    });
+    serde_json::from_str(text.to_string().leak()).unwrap()
 }
 
-fn validate(request: &Request) -> Verdict {
+fn validate(request: &Request<'_>) -> Verdict {
     Admission::default().validate(request)
 }
 
@@ -68,9 +70,6 @@ fn mutate_refuses_wrong_types_politely() {
     let mut relabelled = wrong.clone();
     relabelled["spec"]["redis"]["port"] = json!(7000);
     assert_eq!(text(relabelled, Some(wrong)), None);
-    for odd in [json!("x"), json!([])] {
-        assert_eq!(text(odd, None), None, "no object at all is the API server's to refuse");
-    }
 }
 
 #[test]
@@ -117,7 +116,7 @@ fn deletions_subresources_and_connections_pass() {
     assert_eq!(validate(&request("CONNECT", None, None)), Verdict::allow());
     for part in ["status", "scale"] {
         let mut request = request("UPDATE", Some(bad()), Some(object(json!({}))));
-        request.sub_resource = Some(part.to_owned());
+        request.sub_resource = Some(part.into());
         assert_eq!(validate(&request), Verdict::allow());
         assert_eq!(Admission::default().mutate(&request), Verdict::allow());
     }
@@ -231,13 +230,13 @@ fn long_lists_of_faults_cost_no_more_than_their_length() {
 #[test]
 fn few_servers_are_warned_of_where_the_client_speaks_v1alpha2() {
     let mut request = request("CREATE", Some(object(json!({"redis": {"replicas": 2}}))), None);
-    let warnings = |request: &Request| match validate(request) {
+    let warnings = |request: &Request<'_>| match validate(request) {
         Verdict::Allow { warnings, .. } => warnings,
         denied @ Verdict::Deny { .. } => panic!("{denied:?}"),
     };
     let before = warnings(&request);
     let kind = json!({"group": "storage.spotahome.com", "version": "v1alpha2", "kind": "RedisFailover"});
-    request.request_kind = serde_json::from_value(kind).unwrap();
+    request.request_kind = serde_json::from_str(kind.to_string().leak()).unwrap();
     let after = warnings(&request);
     assert_eq!(after.len(), before.len() + 1);
     let text = "spec.redis.replicas: \"2\": is below 3, the least that survives the loss of one; choose 3";
@@ -256,4 +255,71 @@ fn a_failed_conversion_names_object_and_field() {
     let text = "RedisFailover \"cache\" in namespace \"shop\": spec.redis.exporter: \"on\": is a text, \
                 but must be true or false; write it without quotes";
     assert_eq!(failed, text);
+}
+
+/// What an example of the catalogue says in YAML.
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+fn stored(spec: Option<&str>) -> Object<'_> {
+    let spec = spec.map(|text| serde_json::from_str(text).unwrap());
+    Object { metadata: Metadata { name: "x".into(), ..Metadata::default() }, spec }
+}
+
+/// Holds the quick answer, where there is one, against the careful one: the same verdict, and the defaults of
+/// [`defaults::fill`]. An old spec that is null is one that is not there.
+#[track_caller]
+fn quick_is_careful(spec: Option<&Value>, old: Option<&Value>) -> bool {
+    let admission = Admission::default();
+    let [text, old_text] = [spec, old].map(|spec| spec.map(Value::to_string));
+    let old_text = old_text.as_deref().map(|text| Some(text).filter(|text| *text != "null"));
+    let (object, old) = (stored(text.as_deref()), old_text.map(stored));
+    let Some((judged, patch)) = admission.quick(&object, old.as_ref()) else { return false };
+    assert_eq!(judged, admission.careful(&object, old.as_ref()).0, "{text:?} after {old_text:?}");
+    let mut patched = spec.map_or_else(|| json!({}), |spec| json!({ "spec": spec }));
+    json_patch::patch(&mut patched, &patch).unwrap();
+    let mut filled = spec.cloned().unwrap_or_default();
+    defaults::fill(&mut filled, &Images::default());
+    assert_eq!(patched["spec"], filled, "{text:?}");
+    let typed = parse::spec(&spec.cloned().unwrap_or_else(|| json!({})));
+    assert_eq!(parse::text(text.as_deref()).map(|given| *given.spec), typed.ok());
+    true
+}
+
+#[test]
+fn the_quick_answer_is_the_careful_one_for_each_example() {
+    let rules = rules::CATALOGUE.iter().flat_map(|chapter| chapter.rules);
+    let texts = rules.flat_map(|rule| [rule.example.before, rule.example.bad, rule.example.good]);
+    let specs: Vec<_> = texts.filter(|text| !text.is_empty()).map(yaml).collect();
+    let mut quick = 0;
+    for (spec, old) in specs.iter().zip(specs.iter().skip(1)) {
+        let olds = [None, Some(&Value::Null), Some(old), Some(spec)];
+        quick += olds.into_iter().filter(|old| quick_is_careful(Some(spec), *old)).count();
+    }
+    assert!(quick > 3 * specs.len(), "{quick} of {} specs", specs.len());
+    let old = json!({"redis": {"port": 7000}});
+    assert!(quick_is_careful(None, None) && quick_is_careful(None, Some(&old)));
+}
+
+proptest! {
+    #[test]
+    fn the_quick_answer_is_the_careful_one(spec in specs(), old in proptest::option::of(specs())) {
+        quick_is_careful(Some(&spec), old.as_ref());
+    }
+}
+
+/// The API server has compared neither depth nor numbers when it asks.
+#[test]
+fn a_spec_that_cannot_be_read_is_refused() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (value, reason) in [(deep.as_str(), "recursion limit exceeded"), ("1e999", "number out of range")] {
+        let object = format!(r#"{{"metadata": {{"name": "x"}}, "spec": {{"redis": {{"image": {value}}}}}}}"#);
+        let text = format!(r#"{{"uid": "1", "kind": {{}}, "operation": "CREATE", "object": {object}}}"#);
+        let request = serde_json::from_str(&text).unwrap();
+        for verdict in [Admission::default().mutate(&request), validate(&request)] {
+            let Verdict::Deny { message, .. } = verdict else { panic!("{verdict:?}") };
+            assert!(message.contains("spec: cannot be read") && message.contains(reason), "{message}");
+        }
+    }
 }

@@ -1,6 +1,12 @@
 //! Defaults, filled into the raw spec: by `/mutate` into the stored object, by the reconcile in memory.
 
+use json_patch::jsonptr::Pointer;
+use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::{Map, Value};
+
+use super::RedisFailoverSpec;
+use super::parse::Given;
+use super::spec::{ExporterSpec, PodSpec};
 
 /// Replicas of redis and of Sentinel.
 pub const REPLICAS: i32 = 3;
@@ -33,33 +39,142 @@ impl Default for Images {
     }
 }
 
-/// Fills what the user left out and rewrites nothing; filling twice changes nothing more.
+/// A field that gets a value where the user gave none.
+struct Field {
+    /// Where it stands in the object.
+    at: &'static Pointer,
+    value: Preset,
+    /// Its place in a typed spec; none where it gets no value, as those of an exporter that is not enabled.
+    place: fn(&mut RedisFailoverSpec) -> Option<Place<'_>>,
+}
+
+/// What a field gets.
+#[derive(Clone, Copy)]
+enum Preset {
+    RedisImage,
+    ExporterImage,
+    PullPolicy,
+    Number(i32),
+}
+
+/// A field of a typed spec.
+enum Place<'a> {
+    Text(&'a mut Option<String>),
+    Number(&'a mut Option<i32>),
+}
+
+/// All fields with a default but Sentinel's `customConfig`, which [`SENTINEL_CONFIG`] is added to.
+const FIELDS: [Field; 11] = [
+    field("/spec/redis/image", Preset::RedisImage, |s| Some(Place::Text(&mut s.redis.pod.image))),
+    field("/spec/redis/imagePullPolicy", Preset::PullPolicy, |s| {
+        Some(Place::Text(&mut s.redis.pod.image_pull_policy))
+    }),
+    field("/spec/redis/exporter/image", Preset::ExporterImage, |s| {
+        enabled(&mut s.redis.pod).map(|exporter| Place::Text(&mut exporter.image))
+    }),
+    field("/spec/redis/exporter/imagePullPolicy", Preset::PullPolicy, |s| {
+        enabled(&mut s.redis.pod).map(|exporter| Place::Text(&mut exporter.image_pull_policy))
+    }),
+    field("/spec/redis/replicas", Preset::Number(REPLICAS), |s| Some(Place::Number(&mut s.redis.replicas))),
+    field("/spec/redis/port", Preset::Number(REDIS_PORT), |s| Some(Place::Number(&mut s.redis.port))),
+    field("/spec/sentinel/image", Preset::RedisImage, |s| Some(Place::Text(&mut s.sentinel.pod.image))),
+    field("/spec/sentinel/imagePullPolicy", Preset::PullPolicy, |s| {
+        Some(Place::Text(&mut s.sentinel.pod.image_pull_policy))
+    }),
+    field("/spec/sentinel/exporter/image", Preset::ExporterImage, |s| {
+        enabled(&mut s.sentinel.pod).map(|exporter| Place::Text(&mut exporter.image))
+    }),
+    field("/spec/sentinel/exporter/imagePullPolicy", Preset::PullPolicy, |s| {
+        enabled(&mut s.sentinel.pod).map(|exporter| Place::Text(&mut exporter.image_pull_policy))
+    }),
+    field("/spec/sentinel/replicas", Preset::Number(REPLICAS), |s| {
+        Some(Place::Number(&mut s.sentinel.replicas))
+    }),
+];
+
+const fn field(
+    at: &'static str,
+    value: Preset,
+    place: fn(&mut RedisFailoverSpec) -> Option<Place<'_>>,
+) -> Field {
+    Field { at: Pointer::from_static(at), value, place }
+}
+
+fn enabled(pod: &mut PodSpec) -> Option<&mut ExporterSpec> {
+    Some(&mut pod.exporter).filter(|exporter| exporter.enabled)
+}
+
+impl Images {
+    fn text(&self, preset: Preset) -> &str {
+        match preset {
+            Preset::RedisImage => &self.redis,
+            Preset::ExporterImage => &self.exporter,
+            Preset::PullPolicy | Preset::Number(_) => PULL_POLICY,
+        }
+    }
+
+    fn value(&self, preset: Preset) -> Value {
+        match preset {
+            Preset::Number(number) => number.into(),
+            text => self.text(text).into(),
+        }
+    }
+}
+
+/// Fills a raw spec: what the user left out is added, and nothing rewritten; filling twice changes nothing more.
 ///
 /// `null` counts as left out. What has the wrong type stays as it is, for [`super::parse`] to name.
 pub fn fill(spec: &mut Value, images: &Images) {
     let Some(spec) = object(spec) else { return };
-    if let Some(redis) = child(spec, "redis") {
-        pod(redis, images);
-        absent(redis, "replicas", || REPLICAS.into());
-        absent(redis, "port", || REDIS_PORT.into());
+    for Field { at, value, .. } in &FIELDS {
+        let mut names = at.as_str().split('/').skip(2);
+        let (Some(part), Some(name)) = (names.next(), names.next()) else { continue };
+        let Some(part) = child(spec, part) else { continue };
+        match names.next() {
+            None => absent(part, name, || images.value(*value)),
+            Some(inner) => {
+                let exporter = part.get_mut(name).and_then(Value::as_object_mut);
+                let enabled = |exporter: &&mut Map<_, _>| exporter.get("enabled") == Some(&Value::Bool(true));
+                if let Some(exporter) = exporter.filter(enabled) {
+                    absent(exporter, inner, || images.value(*value));
+                }
+            }
+        }
     }
     if let Some(sentinel) = child(spec, "sentinel") {
-        pod(sentinel, images);
-        absent(sentinel, "replicas", || REPLICAS.into());
         sentinel_config(sentinel);
     }
 }
 
-fn pod(pod: &mut Map<String, Value>, images: &Images) {
-    absent(pod, "image", || images.redis.as_str().into());
-    absent(pod, "imagePullPolicy", || PULL_POLICY.into());
-    let Some(exporter) = pod.get_mut("exporter").and_then(Value::as_object_mut) else {
-        return;
+/// Fills a typed spec as [`fill`] does a raw one; returns what that adds to the object.
+pub fn complete(given: &mut Given, images: &Images) -> Patch {
+    let mut patch = Vec::new();
+    let mut add = |at: &Pointer, value: Value| {
+        patch.push(PatchOperation::Add(AddOperation { path: at.to_buf(), value }));
     };
-    if exporter.get("enabled") == Some(&Value::Bool(true)) {
-        absent(exporter, "image", || images.exporter.as_str().into());
-        absent(exporter, "imagePullPolicy", || PULL_POLICY.into());
+    let parts = [
+        (given.has_spec, const { Pointer::from_static("/spec") }),
+        (given.has_redis, const { Pointer::from_static("/spec/redis") }),
+        (given.has_sentinel, const { Pointer::from_static("/spec/sentinel") }),
+    ];
+    for (_, part) in parts.iter().filter(|(is_there, _)| !is_there) {
+        add(part, Value::Object(Map::new()));
     }
+    for Field { at, value, place } in &FIELDS {
+        match (place(&mut given.spec), *value) {
+            (Some(Place::Number(number @ None)), Preset::Number(preset)) => *number = Some(preset),
+            (Some(Place::Text(text @ None)), preset) => *text = Some(images.text(preset).to_owned()),
+            _ => continue,
+        }
+        add(at, images.value(*value));
+    }
+    let config = &mut given.spec.sentinel.custom_config;
+    if !config.iter().any(|entry| is_time(entry)) {
+        config.extend(SENTINEL_CONFIG.map(str::to_owned));
+        add(const { Pointer::from_static("/spec/sentinel/customConfig") }, config.as_slice().into());
+    }
+    (given.has_spec, given.has_redis, given.has_sentinel) = (true, true, true);
+    Patch(patch)
 }
 
 /// The two times belong together, so they are added only where the user set neither.
@@ -68,13 +183,16 @@ fn sentinel_config(sentinel: &mut Map<String, Value>) {
     let Some(entries) = sentinel.get_mut("customConfig").and_then(Value::as_array_mut) else {
         return;
     };
-    let key = |entry: &str| entry.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-    let owns = |entry: &Value| {
-        entry.as_str().is_some_and(|own| SENTINEL_CONFIG.iter().any(|ours| key(own) == key(ours)))
-    };
-    if !entries.iter().any(owns) {
+    if !entries.iter().any(|entry| entry.as_str().is_some_and(is_time)) {
         entries.extend(SENTINEL_CONFIG.map(Value::from));
     }
+}
+
+/// Whether an entry sets one of the two times.
+fn is_time(entry: &str) -> bool {
+    let key = |entry: &'static str| entry.split_whitespace().next();
+    let own = entry.split_whitespace().next().unwrap_or_default();
+    SENTINEL_CONFIG.into_iter().filter_map(key).any(|ours| own.eq_ignore_ascii_case(ours))
 }
 
 fn absent(object: &mut Map<String, Value>, key: &str, default: impl FnOnce() -> Value) {
@@ -96,4 +214,4 @@ fn object(value: &mut Value) -> Option<&mut Map<String, Value>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,6 +5,7 @@
 //! [`VERSION`]; objects of the early version are made such by [`to_v1`].
 
 pub mod defaults;
+mod fields;
 pub mod parse;
 pub mod problem;
 pub mod rules;

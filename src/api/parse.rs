@@ -1,9 +1,12 @@
 //! From raw JSON to the typed spec; a wrong type becomes a [`Problem`] with the field's path.
 
+use std::mem;
+
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess};
 use serde_json::Value;
 
+use super::fields::{Fields, Into};
 use super::rules::directive;
 use super::spec::PodSpec;
 use super::{Problem, RedisFailoverSpec, v1alpha2};
@@ -13,14 +16,51 @@ const QUANTITY_MAPS: [&str; 4] = ["requests", "limits", "capacity", "allocatedRe
 /// Keys whose values are quantities.
 const QUANTITIES: [&str; 2] = ["sizeLimit", "divisor"];
 
+/// A typed spec, and what of it is there to be filled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Given {
+    /// The spec. It has several kilobytes: on the heap it need not be moved.
+    pub spec: Box<RedisFailoverSpec>,
+    /// There is one.
+    pub has_spec: bool,
+    /// It says something of the redis servers.
+    pub has_redis: bool,
+    /// It says something of the Sentinels.
+    pub has_sentinel: bool,
+}
+
+impl Fields for Given {
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        let is_again = match name {
+            "redis" => mem::replace(&mut self.has_redis, true),
+            "sentinel" => mem::replace(&mut self.has_sentinel, true),
+            _ => false,
+        };
+        // Parts are read in place, and two of them would become one.
+        if is_again { Err(A::Error::custom("a part is given twice")) } else { self.spec.read(name, map) }
+    }
+}
+
+/// Types the text of a spec in one go, as most can be. None where it takes the care of [`spec`]: for a wrong type, a
+/// quantity that is a number, a part that is given twice, and a `null` in some places.
+#[must_use]
+pub fn text(spec: Option<&str>) -> Option<Given> {
+    let mut given = Given { has_spec: spec.is_some(), ..Given::default() };
+    if let Some(text) = spec {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        Into(&mut given).deserialize(&mut reader).and_then(|()| reader.end()).ok()?;
+    }
+    Some(given)
+}
+
 /// Types a raw spec. `null` counts as left out, and a quantity may be a number.
 pub fn spec(raw: &Value) -> Result<RedisFailoverSpec, Problem> {
-    let spec = plain(raw);
-    // Most specs are right, and to read them without a record of the path takes a fraction of the time.
-    if let Ok(typed) = RedisFailoverSpec::deserialize(&spec) {
+    // Most specs are right as they are, and to read them without a record of the path takes a fraction of the time.
+    if let Ok(typed) = RedisFailoverSpec::deserialize(raw) {
         return Ok(typed);
     }
-    // Flattening hides the inner path from the parser, so what is flattened is parsed on its own first.
+    let spec = plain(raw);
+    // What both parts have is read first: of several faults, the one that is named stays the same.
     for part in ["redis", "sentinel"] {
         if let Some(pod) = spec.get(part).filter(|pod| pod.is_object()) {
             typed::<PodSpec>(pod, &format!("spec.{part}"), &spec)?;
@@ -185,6 +225,36 @@ mod tests {
     fn shows_no_password(#[case] raw: Value) {
         let text = spec(&raw).unwrap_err().to_string();
         assert!(!text.contains("hunter2") && !text.contains("42424242"), "{text}");
+    }
+
+    /// Fields that are read by name must be all of those in the schema: of each, a wrong type is noticed.
+    #[test]
+    fn every_field_of_the_schema_is_read() {
+        let schema = serde_json::to_value(schemars::schema_for!(RedisFailoverSpec)).unwrap();
+        let fields =
+            |schema: &Value| schema["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let parts = [("redis", "RedisSpec"), ("sentinel", "SentinelSpec")];
+        let inner = parts.iter().flat_map(|(part, name)| {
+            fields(&schema["$defs"][name]).into_iter().map(move |field| json!({*part: {field: 1.5}}))
+        });
+        let outer = fields(&schema).into_iter().map(|field| json!({field: 1.5}));
+        let all: Vec<_> = inner.chain(outer).collect();
+        assert!(all.len() > 60, "{}", all.len());
+        for raw in all {
+            assert!(spec(&raw).is_err(), "{raw} is not read");
+            assert_eq!(text(Some(&raw.to_string())), None, "{raw} is not read");
+        }
+    }
+
+    /// As for the API server.
+    #[test]
+    fn of_two_fields_of_a_name_the_last_counts() {
+        let twice = r#"{"redis": {"port": 1, "port": 2, "hostNetwork": true}, "redis": {"replicas": 5}}"#;
+        assert_eq!(text(Some(twice)), None);
+        let last = json!({"redis": {"replicas": 5}});
+        assert_eq!(serde_json::from_str::<Value>(twice).unwrap(), last);
+        let ports = text(Some(r#"{"redis": {"port": 1, "port": 2}}"#)).unwrap();
+        assert_eq!(ports.spec.redis.port, Some(2));
     }
 
     #[test]

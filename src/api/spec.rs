@@ -1,7 +1,8 @@
 //! The spec of a `RedisFailover`, field by field as its users know it from the Go operator.
 //!
 //! JSON names are kept, the odd ones included (`terminationGracePeriod` has no `Seconds`). The doc comments become
-//! the field descriptions of the CRD. Integers are signed because Kubernetes schemas know no unsigned ones.
+//! the field descriptions of the CRD. Integers are signed because Kubernetes schemas know no unsigned ones. A list of
+//! names follows where a struct is read by [`fields`](super::fields); a test holds it against the schema.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,11 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fields::fields;
 use super::status::RedisFailoverStatus;
 
 /// A Redis or Valkey master with its replicas, kept alive by Sentinels.
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[kube(
     group = "storage.spotahome.com",
     version = "v1",
@@ -45,6 +47,15 @@ pub struct RedisFailoverSpec {
     pub bootstrap_node: Option<BootstrapSpec>,
 }
 
+fields!(RedisFailoverSpec {
+    "auth" => auth,
+    "labelWhitelist" => label_whitelist,
+    "bootstrapNode" => bootstrap_node,
+} parts {
+    "redis" => redis,
+    "sentinel" => sentinel,
+});
+
 /// Where the passwords come from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -74,7 +85,7 @@ pub struct BootstrapSpec {
 }
 
 /// The redis servers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RedisSpec {
     /// Number of servers, the master included. Default 3.
@@ -103,8 +114,18 @@ pub struct RedisSpec {
     pub pod: PodSpec,
 }
 
+fields!(RedisSpec {
+    "replicas" => replicas,
+    "port" => port,
+    "customConfig" => custom_config,
+    "customCommandRenames" => custom_command_renames,
+    "shutdownConfigMap" => shutdown_config_map,
+    "storage" => storage,
+    "terminationGracePeriod" => termination_grace_period,
+} flat pod);
+
 /// The Sentinels.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SentinelSpec {
     /// Number of Sentinels. Default 3; an odd number makes the best use of them.
@@ -124,6 +145,13 @@ pub struct SentinelSpec {
     pub pod: PodSpec,
 }
 
+fields!(SentinelSpec {
+    "replicas" => replicas,
+    "masterName" => master_name,
+    "customConfig" => custom_config,
+    "configCopy" => config_copy,
+} flat pod);
+
 /// The init container that makes Sentinel's configuration writable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -134,7 +162,7 @@ pub struct ConfigCopySpec {
 }
 
 /// What redis pods and Sentinel pods have in common.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodSpec {
     /// Image of the server, whole reference.
@@ -219,6 +247,36 @@ pub struct PodSpec {
     #[serde(default)]
     pub disable_pod_disruption_budget: bool,
 }
+
+fields!(PodSpec {
+    "image" => image,
+    "imagePullPolicy" => image_pull_policy,
+    "imagePullSecrets" => image_pull_secrets,
+    "command" => command,
+    "startupConfigMap" => startup_config_map,
+    "resources" => resources,
+    "exporter" => exporter,
+    "initContainers" => init_containers,
+    "extraContainers" => extra_containers,
+    "extraVolumes" => extra_volumes,
+    "extraVolumeMounts" => extra_volume_mounts,
+    "affinity" => affinity,
+    "tolerations" => tolerations,
+    "topologySpreadConstraints" => topology_spread_constraints,
+    "nodeSelector" => node_selector,
+    "podAnnotations" => pod_annotations,
+    "serviceAnnotations" => service_annotations,
+    "securityContext" => security_context,
+    "containerSecurityContext" => container_security_context,
+    "hostNetwork" => host_network,
+    "dnsPolicy" => dns_policy,
+    "priorityClassName" => priority_class_name,
+    "serviceAccountName" => service_account_name,
+    "customLivenessProbe" => custom_liveness_probe,
+    "customReadinessProbe" => custom_readiness_probe,
+    "customStartupProbe" => custom_startup_probe,
+    "disablePodDisruptionBudget" => disable_pod_disruption_budget,
+});
 
 /// A command under another name, `""` to disable it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

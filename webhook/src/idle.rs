@@ -1,50 +1,67 @@
 //! Tells how long a connection has had no request in flight.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
-/// Counts the requests in flight of one connection.
+/// Counts the requests in flight of one connection. Nobody is woken for it: there are thousands of requests to one that
+/// is the last.
 #[derive(Clone)]
-pub(crate) struct Activity(watch::Sender<usize>);
+pub(crate) struct Activity(Arc<Mutex<State>>);
+
+struct State {
+    in_flight: usize,
+    /// When the last request ended; before there was one, when the connection began.
+    idle_since: Instant,
+}
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(0))
+        Self(Arc::new(Mutex::new(State { in_flight: 0, idle_since: Instant::now() })))
     }
 
     /// Marks a request as in flight until the guard is dropped.
     pub(crate) fn begin(&self) -> InFlight {
-        self.0.send_modify(|in_flight| *in_flight += 1);
-        InFlight(self.0.clone())
+        self.state().in_flight += 1;
+        InFlight(self.clone())
     }
 
     /// Returns after `limit` without any request.
     pub(crate) async fn idle_for(&self, limit: Duration) {
-        let mut in_flight = self.0.subscribe();
-        // The sender lives in `self`, so neither wait can fail.
-        while in_flight.wait_for(|count| *count == 0).await.is_ok() {
-            if timeout(limit, in_flight.changed()).await.is_err() {
+        loop {
+            let now = Instant::now();
+            let idle_since =
+                Some(self.state()).filter(|state| state.in_flight == 0).map(|state| state.idle_since);
+            let due = idle_since.unwrap_or(now) + limit;
+            if due <= now {
                 return;
             }
+            sleep_until(due).await;
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nobody panics with the lock held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request in flight.
-pub(crate) struct InFlight(watch::Sender<usize>);
+pub(crate) struct InFlight(Activity);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.send_modify(|in_flight| *in_flight -= 1);
+        let mut state = self.0.state();
+        state.in_flight -= 1;
+        state.idle_since = Instant::now();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::{Instant, sleep};
+    use tokio::time::sleep;
 
     const LIMIT: Duration = Duration::from_secs(10);
 

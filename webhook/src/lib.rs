@@ -7,6 +7,7 @@
 //! - [`router`]: `POST /mutate`, `POST /validate`, `POST /convert` and `GET /healthz` for any [`Admit`];
 //! - [`serve`]: a router over TLS, with bounds on time and connections, and a stop that loses no request.
 
+mod admitted;
 mod body;
 mod conversion;
 mod idle;
@@ -15,6 +16,7 @@ mod review;
 mod router;
 mod serve;
 
+pub use admitted::{Metadata, Object};
 pub use review::{GroupVersionKind, Operation, Request, ReviewError, Verdict, decode, encode};
 pub use router::{Admit, MAX_BODY_BYTES, Outcome, REQUEST_TIMEOUT, router};
 pub use serve::{Limits, Stop, serve};

@@ -1,28 +1,21 @@
-//! Objects of a review as plain JSON, without what nobody reads and not beyond a bound.
+//! Objects to convert as plain JSON, without what nobody reads and not beyond a bound.
 
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-/// Most values in one object, those in `managedFields` aside. Three bytes of text can become a value, and a value
-/// with all that the rules say of it a kilobyte. Real objects have some hundred.
+/// Most values in a spec that is admitted, and in an object that is converted, its `managedFields` aside. Two bytes of
+/// text can become a value, and a value with all that the rules say of it a kilobyte. Real objects have some hundred.
 pub(crate) const MAX_VALUES: usize = 16 * 1024;
-
-/// Reads an object; `null` is none.
-pub(crate) fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    let left = Cell::new(MAX_VALUES);
-    let object = Node { left: &left, managed: None, place: Place::Object }.deserialize(deserializer)?;
-    Ok(Some(object).filter(|object| !object.is_null()))
-}
 
 /// Reads an object and its `managedFields`, which stay text: nobody reads them, but they must not get lost.
 pub(crate) fn with_managed(text: &str) -> serde_json::Result<(Value, Option<&RawValue>)> {
     let (left, managed) = (Cell::new(MAX_VALUES), Cell::new(None));
-    let node = Node { left: &left, managed: Some(&managed), place: Place::Object };
+    let node = Node { left: &left, managed: &managed, place: Place::Object };
     let object = node.deserialize(&mut serde_json::Deserializer::from_str(text))?;
     Ok((object, managed.get()))
 }
@@ -73,12 +66,19 @@ impl Place {
     }
 }
 
+/// Counts one more value.
+pub(crate) fn count<E: Error>(left: &Cell<usize>) -> Result<(), E> {
+    let less = left.get().checked_sub(1);
+    left.set(less.ok_or_else(|| E::custom(format_args!("an object has more than {MAX_VALUES} values")))?);
+    Ok(())
+}
+
 /// Reads one value and counts it.
 #[derive(Clone, Copy)]
 struct Node<'a, 'de> {
     left: &'a Cell<usize>,
-    /// Where `managedFields` go, if somebody wants them.
-    managed: Option<&'a Cell<Option<&'de RawValue>>>,
+    /// Where `managedFields` go.
+    managed: &'a Cell<Option<&'de RawValue>>,
     place: Place,
 }
 
@@ -86,12 +86,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_, 'de> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let left = self.left.get().checked_sub(1);
-        self.left.set(
-            left.ok_or_else(|| {
-                D::Error::custom(format_args!("an object has more than {MAX_VALUES} values"))
-            })?,
-        );
+        count(self.left)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -143,10 +138,7 @@ impl<'de> Visitor<'de> for Node<'_, 'de> {
         let mut object = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
             if self.place.leaves_out(&key) {
-                match self.managed {
-                    Some(managed) => managed.set(Some(fields.next_value()?)),
-                    None => drop(fields.next_value::<IgnoredAny>()?),
-                }
+                self.managed.set(Some(fields.next_value()?));
             } else {
                 let value = fields.next_value_seed(Self { place: self.place.of(&key), ..self })?;
                 object.insert(key, value);
@@ -161,33 +153,28 @@ mod tests {
     use super::*;
     use serde_json::{from_str, json};
 
-    fn read(text: &str) -> serde_json::Result<Option<Value>> {
-        bounded(&mut serde_json::Deserializer::from_str(text))
-    }
-
     #[test]
     fn everything_but_managed_fields_comes_through() {
         let text = r#"{"metadata": {"name": "x", "managedFields": [{"a": 1}]}, "managedFields": [2],
             "spec": {"metadata": {"managedFields": 3}, "n": [null, true, -1, 18446744073709551615, 1.5, "ü\n"]}}"#;
         let mut whole: Value = from_str(text).unwrap();
-        whole["metadata"].as_object_mut().unwrap().remove("managedFields").unwrap();
-        assert_eq!(read(text).unwrap(), Some(whole));
-        assert_eq!(read("null").unwrap(), None);
-        assert_eq!(read("[]").unwrap(), Some(json!([])));
+        let managed = whole["metadata"].as_object_mut().unwrap().remove("managedFields").unwrap();
+        let (object, text) = with_managed(text).unwrap();
+        assert_eq!((object, text.unwrap().get()), (whole, managed.to_string().replace(':', ": ").as_str()));
     }
 
     #[test]
     fn of_two_fields_of_a_name_the_last_counts_as_for_the_api_server() {
-        assert_eq!(read(r#"{"a": 1, "a": 2}"#).unwrap(), Some(json!({"a": 2})));
+        assert_eq!(with_managed(r#"{"a": 1, "a": 2}"#).unwrap().0, json!({"a": 2}));
     }
 
     #[test]
     fn more_values_than_an_object_may_have_are_refused() {
         let list = |values: usize| format!("[{}]", vec!["0"; values].join(","));
-        assert!(read(&list(MAX_VALUES - 1)).is_ok());
-        let refusal = read(&list(MAX_VALUES)).unwrap_err().to_string();
+        assert!(with_managed(&list(MAX_VALUES - 1)).is_ok());
+        let refusal = with_managed(&list(MAX_VALUES)).unwrap_err().to_string();
         assert!(refusal.starts_with("an object has more than 16384 values"), "{refusal}");
         let managed = format!(r#"{{"metadata": {{"managedFields": {}}}}}"#, list(MAX_VALUES));
-        assert_eq!(read(&managed).unwrap(), Some(json!({"metadata": {}})));
+        assert_eq!(with_managed(&managed).unwrap().0, json!({"metadata": {}}));
     }
 }

@@ -1,7 +1,7 @@
 //! The codec of `admission.k8s.io/v1`: bytes to [`Request`], [`Verdict`] to bytes.
 //!
-//! Mutating webhooks run before schema validation, so an object of the wrong shape does reach us. It is
-//! kept as plain JSON here: whoever parses it can then deny with a sentence, instead of a failed call.
+//! Mutating webhooks run before schema validation, so a spec of the wrong shape does reach us. It is kept as
+//! text here: whoever parses it can then deny with a sentence, instead of a failed call.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use json_patch::Patch;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::{Value, error::Category};
+use serde_json::error::Category;
 
-use crate::object;
+use crate::admitted::{self, Object};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -29,50 +29,55 @@ pub(crate) const ECHO_BYTES: usize = 1024;
 /// Longest `uid`, in bytes. The API server's have 36.
 const UID_BYTES: usize = 256;
 
-/// What the API server asks about: one change to one object. Fields we have no use for are not kept.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// What the API server asks about: one change to one object. It borrows from the body, and fields we have no use for are
+/// not kept.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Request {
+pub struct Request<'a> {
     /// Identifies this question; the answer repeats it.
     #[serde(deserialize_with = "short_uid")]
     pub uid: String,
     /// Type of `object`, in the version the webhook configuration asks for.
-    pub kind: GroupVersionKind,
+    #[serde(borrow)]
+    pub kind: GroupVersionKind<'a>,
     /// Type of the object as the client sent it; the API server converted it where that is another version.
-    #[serde(default)]
-    pub request_kind: Option<GroupVersionKind>,
+    #[serde(borrow, default)]
+    pub request_kind: Option<GroupVersionKind<'a>>,
     /// What is about to happen to the object.
     pub operation: Operation,
     /// Namespace of the object; none if it is cluster-scoped.
-    #[serde(default, deserialize_with = "non_empty")]
-    pub namespace: Option<String>,
+    #[serde(borrow, default, deserialize_with = "non_empty")]
+    pub namespace: Option<Cow<'a, str>>,
     /// Name of the object; none if the API server is still to generate it.
-    #[serde(default, deserialize_with = "non_empty")]
-    pub name: Option<String>,
+    #[serde(borrow, default, deserialize_with = "non_empty")]
+    pub name: Option<Cow<'a, str>>,
     /// `status`, `scale` and the like; none for the object itself.
-    #[serde(default, deserialize_with = "non_empty")]
-    pub sub_resource: Option<String>,
+    #[serde(borrow, default, deserialize_with = "non_empty")]
+    pub sub_resource: Option<Cow<'a, str>>,
     /// The change will not be stored, whatever the answer.
     #[serde(default, deserialize_with = "null_is_false")]
     pub dry_run: bool,
-    /// The object as it would be stored, without `managedFields`; none on a deletion.
-    #[serde(default, deserialize_with = "object::bounded")]
-    pub object: Option<Value>,
-    /// The object as it is stored, without `managedFields`; none on a creation.
-    #[serde(default, deserialize_with = "object::bounded")]
-    pub old_object: Option<Value>,
+    /// The object as it would be stored; none on a deletion.
+    #[serde(borrow, default)]
+    pub object: Option<Object<'a>>,
+    /// The object as it is stored; none on a creation.
+    #[serde(borrow, default)]
+    pub old_object: Option<Object<'a>>,
 }
 
 /// Names a type of the Kubernetes API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct GroupVersionKind {
+pub struct GroupVersionKind<'a> {
     /// API group; empty for the core group.
-    pub group: String,
+    #[serde(borrow)]
+    pub group: Cow<'a, str>,
     /// API version, such as `v1`.
-    pub version: String,
+    #[serde(borrow)]
+    pub version: Cow<'a, str>,
     /// Kind, in CamelCase.
-    pub kind: String,
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
 }
 
 /// What is about to happen to an object.
@@ -246,20 +251,22 @@ impl ReviewError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct IncomingReview {
-    #[serde(default)]
-    api_version: String,
-    #[serde(default)]
-    kind: String,
-    request: Option<Request>,
+struct IncomingReview<'a> {
+    #[serde(borrow, default)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    request: Option<Request<'a>>,
 }
 
 /// Reads a review as the API server sends it.
-pub fn decode(body: &[u8]) -> Result<Request, ReviewError> {
-    let review: IncomingReview = parse(body)?;
+pub fn decode(body: &[u8]) -> Result<Request<'_>, ReviewError> {
+    let review: IncomingReview<'_> = parse(body)?;
     if review.api_version != API_VERSION || review.kind != KIND {
         let wanted = "\"AdmissionReview\" of \"admission.k8s.io/v1\"";
-        return Err(ReviewError::WrongType { wanted, api_version: review.api_version, kind: review.kind });
+        let [api_version, kind] = [review.api_version, review.kind].map(Cow::into_owned);
+        return Err(ReviewError::WrongType { wanted, api_version, kind });
     }
     review.request.ok_or(ReviewError::NoRequest)
 }
@@ -286,11 +293,6 @@ struct Response<'a> {
     uid: &'a str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    /// The JSON patch in base64, as every `[]byte` of the Kubernetes API.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -305,31 +307,31 @@ struct Status<'a> {
 
 /// Writes the review that answers the request `uid`.
 pub fn encode(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, ReviewError> {
-    let mut response = Response {
-        uid,
-        allowed: verdict.is_allowed(),
-        patch_type: None,
-        patch: None,
-        status: None,
-        warnings: vec![],
-    };
-    match verdict {
-        Verdict::Allow { patch, warnings } => {
-            if let Some(patch) = patch.as_ref().filter(|patch| !patch.is_empty()) {
-                let json = serde_json::to_vec(patch).map_err(ReviewError::Encode)?;
-                response.patch = Some(BASE64_STANDARD.encode(json));
-                response.patch_type = Some("JSONPatch");
-            }
-            response.warnings = limit_warnings(warnings);
-        }
+    let (status, patch, warnings) = match verdict {
+        Verdict::Allow { patch, warnings } => (None, patch.as_ref(), warnings),
         Verdict::Deny { message, warnings } => {
-            response.status =
-                Some(Status { code: 422, reason: "Invalid", message: cut(message, MESSAGE_BYTES) });
-            response.warnings = limit_warnings(warnings);
+            let message = cut(message, MESSAGE_BYTES);
+            (Some(Status { code: 422, reason: "Invalid", message }), None, warnings)
         }
-    }
+    };
+    let response =
+        Response { uid, allowed: verdict.is_allowed(), status, warnings: limit_warnings(warnings) };
     let review = OutgoingReview { api_version: API_VERSION, kind: KIND, response };
-    serde_json::to_vec(&review).map_err(ReviewError::Encode)
+    let mut text = serde_json::to_string(&review).map_err(ReviewError::Encode)?;
+    if let Some(patch) = patch.filter(|patch| !patch.is_empty()) {
+        let patch = serde_json::to_vec(patch).map_err(ReviewError::Encode)?;
+        append_patch(&mut text, &patch);
+    }
+    Ok(text.into_bytes())
+}
+
+/// Adds a JSON patch to the response at the end of a review: in base64, as every `[]byte` of the Kubernetes API, and so
+/// without anything to escape.
+fn append_patch(review: &mut String, patch: &[u8]) {
+    review.truncate(review.len() - "}}".len());
+    review.push_str(r#","patchType":"JSONPatch","patch":""#);
+    BASE64_STANDARD.encode_string(patch, review);
+    review.push_str("\"}}");
 }
 
 /// Warnings travel in HTTP headers: one line each, and no more than the API server passes on. The last one says how
@@ -381,8 +383,8 @@ pub(crate) fn short_uid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<St
 }
 
 /// The API server leaves out what is empty, other callers may not.
-fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
+fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    Ok(Some(admitted::text(deserializer)?).filter(|text| !text.is_empty()))
 }
 
 fn null_is_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

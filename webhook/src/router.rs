@@ -2,18 +2,18 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use crate::body::{Read, Room};
@@ -27,14 +27,16 @@ pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// configurations, so that the API server gets our answer and not its own timeout.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
+const JSON: &str = "application/json";
+
 /// Decides on admission requests and converts objects. All functions are pure and quick: they run on the
 /// server's own threads, and [`REQUEST_TIMEOUT`] cannot interrupt them.
 pub trait Admit: Send + Sync + 'static {
     /// Answers `/mutate`: usually a patch that fills in defaults.
-    fn mutate(&self, request: &Request) -> Verdict;
+    fn mutate(&self, request: &Request<'_>) -> Verdict;
 
     /// Answers `/validate`. A patch in this verdict is dropped: validation may not alter objects.
-    fn validate(&self, request: &Request) -> Verdict;
+    fn validate(&self, request: &Request<'_>) -> Verdict;
 
     /// Answers `/convert`, object by object: the object in the version `wanted`, as `example.com/v1`, or which
     /// object cannot be converted and why. Labels and annotations are all that may change in its metadata, which
@@ -90,29 +92,44 @@ struct Endpoint {
 
 impl Endpoint {
     fn routes(self) -> MethodRouter {
-        let endpoint = Arc::new(self);
-        let outside_in = ServiceBuilder::new()
-            .layer(middleware::from_fn_with_state(Arc::clone(&endpoint), record))
-            .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panicked(panic.as_ref())))
-            .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT));
-        post(answer).layer(outside_in).with_state(endpoint)
+        post(answer).fallback(refuse).with_state(Arc::new(self))
     }
 }
 
-/// What [`answer`] tells [`record`], as an extension of the response.
+/// How a review was decided.
 #[derive(Clone, Copy)]
 struct Decided {
     verdict: &'static str,
     operation: Option<Operation>,
 }
 
-async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Result<Response, ReviewError> {
+/// Answers a request in time, and reports how that went.
+async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Response {
+    let mut pending = Pending::new(endpoint);
+    match timeout(REQUEST_TIMEOUT, review(&pending.endpoint, http)).await {
+        Ok(Ok((body, decided))) => {
+            pending.decided = Some(decided);
+            let mut response = Response::new(Body::from(body));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+            response
+        }
+        Ok(Err(error)) => error.into_response(),
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
+/// Refuses other methods than POST. They count as requests without a verdict.
+async fn refuse(State(endpoint): State<Arc<Endpoint>>) -> StatusCode {
+    drop(Pending::new(endpoint));
+    StatusCode::METHOD_NOT_ALLOWED
+}
+
+async fn review(endpoint: &Endpoint, http: HttpRequest) -> Result<(Vec<u8>, Decided), ReviewError> {
     require_json(&http)?;
     let read = endpoint.parts.room.read(http.into_body()).await?;
-    let (body, decided) = (endpoint.reply)(&endpoint, read)?;
-    let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
-    response.extensions_mut().insert(decided);
-    Ok(response)
+    // A panic would take the connection with it, and the other requests on it.
+    panic::catch_unwind(AssertUnwindSafe(|| (endpoint.reply)(endpoint, read)))
+        .unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
 fn mutated(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
@@ -126,11 +143,11 @@ fn validated(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), Revi
 fn admitted(
     endpoint: &Endpoint,
     body: Read,
-    decide: fn(&dyn Admit, &Request) -> Verdict,
+    decide: fn(&dyn Admit, &Request<'_>) -> Verdict,
 ) -> Result<(Vec<u8>, Decided), ReviewError> {
-    let Read { text, share, turn: _turn } = body;
+    // All of it is held to the end: the request borrows from the text.
+    let Read { text, share: _share, turn: _turn } = body;
     let request = review::decode(&text)?;
-    drop((text, share));
     let verdict = decide(endpoint.parts.admit.as_ref(), &request);
     log(endpoint.path, &request, &verdict);
     let decided = Decided {
@@ -141,7 +158,7 @@ fn admitted(
 }
 
 fn converted(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
-    // All of it is held to the end: the objects borrow from the text.
+    // As above: the objects borrow from the text.
     let Read { text, share: _share, turn: _turn } = body;
     let request = conversion::decode(&text)?;
     let converted: Converted =
@@ -159,14 +176,14 @@ fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {
     let value =
         http.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") {
+    if media_type.eq_ignore_ascii_case(JSON) {
         Ok(())
     } else {
         Err(ReviewError::ContentType { found: value.to_owned() })
     }
 }
 
-fn log(path: &'static str, request: &Request, verdict: &Verdict) {
+fn log(path: &'static str, request: &Request<'_>, verdict: &Verdict) {
     let (uid, kind, operation) = (&request.uid, &*short(&request.kind.kind), request.operation.as_str());
     let [namespace, name] = [&request.namespace, &request.name].map(|text| text.as_deref().map(short));
     let (namespace, name) = (namespace.as_deref(), name.as_deref());
@@ -193,19 +210,11 @@ impl IntoResponse for ReviewError {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Response {
+fn panicked(panic: &(dyn Any + Send)) -> ReviewError {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     error!(panic = text.map(short).as_deref(), "admission code panicked");
-    ReviewError::Panicked.into_response()
-}
-
-/// Outermost layer: reports the outcome, also of requests that never reached a verdict.
-async fn record(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest, next: Next) -> Response {
-    let mut pending = Pending { endpoint, started: Instant::now(), decided: None };
-    let response = next.run(http).await;
-    pending.decided = response.extensions().get().copied();
-    response
+    ReviewError::Panicked
 }
 
 /// Reports on drop, so that a caller who hangs up is counted too.
@@ -213,6 +222,12 @@ struct Pending {
     endpoint: Arc<Endpoint>,
     started: Instant,
     decided: Option<Decided>,
+}
+
+impl Pending {
+    fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint, started: Instant::now(), decided: None }
+    }
 }
 
 impl Drop for Pending {

@@ -60,7 +60,7 @@ fn a_malformed_spec_stays_as_it_is() {
 }
 
 /// Specs with values of right and wrong types at the fields that are filled.
-fn specs() -> impl Strategy<Value = Value> {
+pub(crate) fn specs() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(json!(null)),
         any::<bool>().prop_map(Value::from),

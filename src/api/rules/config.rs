@@ -1,5 +1,6 @@
 //! customConfig of redis and of Sentinel.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
@@ -27,14 +28,15 @@ const JOINED_CHARS: usize = 200;
 
 /// An entry with its place in the list.
 struct Entry<'a> {
-    path: String,
+    list: &'static str,
+    index: usize,
     text: &'a str,
     directive: Directive,
 }
 
 impl Entry<'_> {
     fn problem(&self, reason: impl Into<String>, mend: impl Into<String>) -> Problem {
-        Problem::new(&self.path, directive::shown(self.text), reason, mend)
+        Problem::new(format!("{}[{}]", self.list, self.index), directive::shown(self.text), reason, mend)
     }
 }
 
@@ -90,12 +92,11 @@ fn judge(entry: &Entry<'_>, table: &[Group], server: &str, found: &mut Findings)
     }
 }
 
-fn parsed<'a>(entries: &'a [String], list: &str, found: &mut Findings) -> Vec<Entry<'a>> {
+fn parsed<'a>(entries: &'a [String], list: &'static str, found: &mut Findings) -> Vec<Entry<'a>> {
     let mut parsed = Vec::with_capacity(entries.len());
     for (index, text) in entries.iter().enumerate() {
-        let path = format!("{list}[{index}]");
-        match directive::parse(text, &path) {
-            Ok(directive) => parsed.push(Entry { path, text, directive }),
+        match directive::parse(text, format_args!("{list}[{index}]")) {
+            Ok(directive) => parsed.push(Entry { list, index, text, directive }),
             Err(problem) => found.report(MALFORMED, problem),
         }
     }
@@ -104,6 +105,9 @@ fn parsed<'a>(entries: &'a [String], list: &str, found: &mut Findings) -> Vec<En
 
 /// The entry without `sentinel` and the master's name, where it has them as lines of sentinel.conf do.
 fn short_form(directive: &Directive) -> Option<String> {
+    if directive.key != "sentinel" && !directive.value.contains(' ') {
+        return None;
+    }
     let line = format!("{} {}", directive.key, directive.value);
     let mut words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
     let has_prefix = words.first() == Some(&"sentinel");
@@ -139,7 +143,7 @@ fn sentinels(spec: &SentinelSpec) -> i32 {
 
 /// One setting may not have two values. Settings with classes may have one for each class.
 fn duplicates(entries: &[Entry<'_>], found: &mut Findings) {
-    let mut first: BTreeMap<String, (&str, String)> = BTreeMap::new();
+    let mut first: BTreeMap<Cow<'_, str>, (&str, Cow<'_, str>)> = BTreeMap::new();
     let joined = LazyCell::new(|| joined_save(entries));
     for entry in entries {
         for (key, value) in values(&entry.directive) {
@@ -160,16 +164,17 @@ fn duplicates(entries: &[Entry<'_>], found: &mut Findings) {
 }
 
 /// What an entry sets: `client-output-buffer-limit` takes groups of a class and three limits.
-fn values(directive: &Directive) -> Vec<(String, String)> {
+fn values(directive: &Directive) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     let Directive { key, value } = directive;
     if key != "client-output-buffer-limit" {
-        return vec![(key.clone(), value.clone())];
+        return vec![(key.into(), value.into())];
     }
     let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
     let class = |name: &str| {
         if name == "slave" { "replica".to_owned() } else { name.to_ascii_lowercase() }
     };
-    words.chunks(4).map(|group| (format!("{key} {}", class(group[0])), group[1..].join(" "))).collect()
+    let group = |group: &[&str]| (format!("{key} {}", class(group[0])).into(), group[1..].join(" ").into());
+    words.chunks(4).map(group).collect()
 }
 
 /// How to write several `save` entries as one. Each entry of a long list says so, so it has to be short.

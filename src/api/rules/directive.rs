@@ -1,6 +1,7 @@
 //! Entries of customConfig.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use super::settings::{self, REDIS, SENTINEL};
 use crate::api::Problem;
@@ -34,7 +35,7 @@ pub fn parse_all(entries: &[String], path: &str) -> Result<Vec<Directive>, Vec<P
     let mut directives = Vec::with_capacity(entries.len());
     let mut problems = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        match parse(entry, &format!("{path}[{index}]")) {
+        match parse(entry, format_args!("{path}[{index}]")) {
             Ok(directive) => directives.push(directive),
             Err(problem) => problems.push(problem),
         }
@@ -75,8 +76,8 @@ fn is_of_name(c: char) -> bool {
 }
 
 /// Parses one entry, with the quoting of redis.conf.
-pub(super) fn parse(entry: &str, path: &str) -> Result<Directive, Problem> {
-    let malformed = |reason: &str, mend: &str| Problem::new(path, shown(entry), reason, mend);
+pub(super) fn parse(entry: &str, path: impl Display) -> Result<Directive, Problem> {
+    let malformed = |reason: &str, mend: &str| Problem::new(path.to_string(), shown(entry), reason, mend);
     let words = split(entry).map_err(|fault| malformed(fault.reason(), fault.mend()))?;
     let Some((name, values)) = words.split_first() else {
         return Err(malformed("an entry is empty", "remove it, or write \"name value\""));
@@ -119,7 +120,11 @@ impl Fault {
 
 /// Splits as redis splits a line of its configuration: words between blanks, with double quotes (escapes `\"`, `\\`,
 /// `\xHH` and so on) and single quotes (escape `\'`).
-fn split(entry: &str) -> Result<Vec<String>, Fault> {
+fn split(entry: &str) -> Result<Vec<Cow<'_, str>>, Fault> {
+    let is_plain = |byte: u8| byte == b' ' || (byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\''));
+    if entry.bytes().all(is_plain) {
+        return Ok(entry.split(' ').filter(|word| !word.is_empty()).map(Cow::from).collect());
+    }
     if entry.chars().any(char::is_control) {
         return Err(Fault::Control);
     }
@@ -127,7 +132,7 @@ fn split(entry: &str) -> Result<Vec<String>, Fault> {
     let mut rest = entry.trim_start();
     while !rest.is_empty() {
         let (word, after) = word(rest)?;
-        words.push(word);
+        words.push(word.into());
         rest = after.trim_start();
     }
     Ok(words)

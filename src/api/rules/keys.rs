@@ -1,6 +1,7 @@
 //! Keys and values of labels and annotations, as Kubernetes takes them.
 
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 
 use super::catalogue::{Rule, rule};
 use super::{Findings, names};
@@ -9,29 +10,29 @@ use crate::api::Problem;
 const KEYS: &Rule = rule("label-or-annotation");
 
 /// Checks labels. Problems name the field and not the key, which may have dots.
-pub(super) fn labels(path: &str, labels: &BTreeMap<String, String>, found: &mut Findings) {
+pub(super) fn labels(path: Arguments<'_>, labels: &BTreeMap<String, String>, found: &mut Findings) {
     for (label, value) in labels {
         key(path, label, label, found);
         if !is_value(value) {
             let reason = format!("cannot be the value of {label:?}");
             let mend =
                 "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends";
-            found.report(KEYS, Problem::new(path, value, reason, mend));
+            found.report(KEYS, Problem::new(path.to_string(), value, reason, mend));
         }
     }
 }
 
 /// Checks annotations: their values may be anything, and the prefix of a key may have capitals.
-pub(super) fn annotations(path: &str, annotations: &BTreeMap<String, String>, found: &mut Findings) {
+pub(super) fn annotations(path: Arguments<'_>, annotations: &BTreeMap<String, String>, found: &mut Findings) {
     for annotation in annotations.keys() {
         key(path, annotation, &annotation.to_ascii_lowercase(), found);
     }
 }
 
-fn key(path: &str, shown: &str, key: &str, found: &mut Findings) {
+fn key(path: Arguments<'_>, shown: &str, key: &str, found: &mut Findings) {
     if !is_key(key) {
         let mend = "use at most 63 letters, digits, '-', '_' and '.', after a prefix such as example.com/";
-        found.report(KEYS, Problem::new(path, shown, "cannot be a key", mend));
+        found.report(KEYS, Problem::new(path.to_string(), shown, "cannot be a key", mend));
     }
 }
 

@@ -1,6 +1,8 @@
 //! How long lists and texts may be: far above what anybody writes. Without such limits the API server would refuse the
 //! rules of the CRD, because they could cost it too much time; so they stand in its schema too.
 
+use std::fmt::Arguments;
+
 use super::catalogue::{Rule, rule};
 use super::{Findings, directive};
 use crate::api::spec::CommandRename;
@@ -25,14 +27,14 @@ pub(super) fn check(spec: &RedisFailoverSpec, found: &mut Findings) {
     ] {
         number(path, list.len(), found);
         for (index, entry) in list.iter().enumerate() {
-            length(&format!("{path}[{index}]"), entry, ENTRY_CHARS, found);
+            length(format_args!("{path}[{index}]"), entry, ENTRY_CHARS, found);
         }
     }
     let path = "spec.redis.customCommandRenames";
     number(path, spec.redis.custom_command_renames.len(), found);
     for (index, CommandRename { from, to }) in spec.redis.custom_command_renames.iter().enumerate() {
-        length(&format!("{path}[{index}].from"), from, COMMAND_CHARS, found);
-        length(&format!("{path}[{index}].to"), to, COMMAND_CHARS, found);
+        length(format_args!("{path}[{index}].from"), from, COMMAND_CHARS, found);
+        length(format_args!("{path}[{index}].to"), to, COMMAND_CHARS, found);
     }
 }
 
@@ -43,9 +45,10 @@ fn number(path: &str, entries: usize, found: &mut Findings) {
     }
 }
 
-fn length(path: &str, text: &str, most: usize, found: &mut Findings) {
-    if text.chars().nth(most).is_some() {
+fn length(path: Arguments<'_>, text: &str, most: usize, found: &mut Findings) {
+    // A character has a byte at least.
+    if text.len() > most && text.chars().nth(most).is_some() {
         let reason = format!("is longer than {most} characters");
-        found.report(TOO_LONG, Problem::new(path, directive::shown(text), reason, "shorten it"));
+        found.report(TOO_LONG, Problem::new(path.to_string(), directive::shown(text), reason, "shorten it"));
     }
 }

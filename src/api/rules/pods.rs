@@ -1,6 +1,7 @@
 //! What pods are made of. Kubernetes would refuse these faults too, but only when the pods are made.
 
 use std::collections::BTreeSet;
+use std::fmt::Arguments;
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, Volume, VolumeMount};
 
@@ -31,14 +32,26 @@ fn data_volume(redis: &RedisSpec) -> &str {
 }
 
 fn part(path: &str, pod: &PodSpec, own: &Own, data: Option<(&str, &str)>, found: &mut Findings) {
-    resources::check(&format!("{path}.resources"), pod.resources.as_ref(), found);
+    resources::check(format_args!("{path}.resources"), pod.resources.as_ref(), found);
     scheduling::check(path, pod, found);
-    keys::labels(&format!("{path}.nodeSelector"), &pod.node_selector, found);
-    keys::annotations(&format!("{path}.podAnnotations"), &pod.pod_annotations, found);
-    keys::annotations(&format!("{path}.serviceAnnotations"), &pod.service_annotations, found);
+    keys::labels(format_args!("{path}.nodeSelector"), &pod.node_selector, found);
+    keys::annotations(format_args!("{path}.podAnnotations"), &pod.pod_annotations, found);
+    keys::annotations(format_args!("{path}.serviceAnnotations"), &pod.service_annotations, found);
     if pod.exporter.enabled {
-        env(&format!("{path}.exporter.env"), &pod.exporter.env, found);
-        resources::check(&format!("{path}.exporter.resources"), pod.exporter.resources.as_ref(), found);
+        env(format_args!("{path}.exporter.env"), &pod.exporter.env, found);
+        resources::check(format_args!("{path}.exporter.resources"), pod.exporter.resources.as_ref(), found);
+    }
+    additions(path, pod, own, data, found);
+}
+
+/// Checks what stands beside the operator's own containers and volumes.
+fn additions(path: &str, pod: &PodSpec, own: &Own, data: Option<(&str, &str)>, found: &mut Findings) {
+    if pod.extra_volumes.is_empty()
+        && pod.extra_volume_mounts.is_empty()
+        && pod.extra_containers.is_empty()
+        && pod.init_containers.is_empty()
+    {
+        return;
     }
     let startup = pod.startup_config_map.as_ref().is_some_and(|name| !name.is_empty());
     let taken: Vec<_> =
@@ -151,21 +164,22 @@ fn container(
         let problem = Problem::new(format!("{path}.image"), "", "is missing", "name the image to run");
         found.report(WITHOUT_IMAGE, problem);
     }
-    env(&format!("{path}.env"), container.env.as_deref().unwrap_or_default(), found);
-    resources::check(&format!("{path}.resources"), container.resources.as_ref(), found);
+    env(format_args!("{path}.env"), container.env.as_deref().unwrap_or_default(), found);
+    resources::check(format_args!("{path}.resources"), container.resources.as_ref(), found);
     let own = container.volume_mounts.as_deref().unwrap_or_default();
     mounts(&format!("{path}.volumeMounts"), fields, own, volumes, BTreeSet::new(), found);
 }
 
-fn env(path: &str, variables: &[EnvVar], found: &mut Findings) {
+fn env(path: Arguments<'_>, variables: &[EnvVar], found: &mut Findings) {
     let mut seen = BTreeSet::new();
     for (index, EnvVar { name, .. }) in variables.iter().enumerate() {
-        let path = format!("{path}[{index}].name");
         let is_printable = name.chars().all(|c| c.is_ascii_graphic() || c == ' ');
         if name.is_empty() || name.contains('=') || !is_printable {
             let mend = "write the name alone, such as DEBUG, and its value into value";
+            let path = format!("{path}[{index}].name");
             found.report(ENV_NAME, Problem::new(path, name, "cannot be the name of a variable", mend));
         } else if !seen.insert(name) {
+            let path = format!("{path}[{index}].name");
             found.report(ENV_NAME, Problem::new(path, name, "is set twice", "keep one of the entries"));
         }
     }

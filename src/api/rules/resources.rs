@@ -1,5 +1,7 @@
 //! Requests and limits of containers.
 
+use std::fmt::Arguments;
+
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -17,14 +19,13 @@ const KNOWN: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 const ROUNDING: f64 = 1.0 + 1e-9;
 
 /// Checks the requests and limits at a path.
-pub(super) fn check(path: &str, resources: Option<&ResourceRequirements>, found: &mut Findings) {
+pub(super) fn check(path: Arguments<'_>, resources: Option<&ResourceRequirements>, found: &mut Findings) {
     let Some(resources) = resources else { return };
     let (requests, limits) = (resources.requests.as_ref(), resources.limits.as_ref());
     for (kind, amounts) in [("requests", requests), ("limits", limits)] {
-        let path = format!("{path}.{kind}");
         for (name, value) in amounts.into_iter().flatten() {
-            known(&path, name, found);
-            quantity(&path, name, value, found);
+            known(format_args!("{path}.{kind}"), name, found);
+            quantity(format_args!("{path}.{kind}"), name, value, found);
         }
     }
     for (name, request) in requests.into_iter().flatten() {
@@ -40,23 +41,28 @@ pub(super) fn check(path: &str, resources: Option<&ResourceRequirements>, found:
                 reason,
                 "lower it, or raise the limit",
             );
-            found.report_for(ABOVE_LIMIT, &[path], problem);
+            found.report_for(ABOVE_LIMIT, &[&path.to_string()], problem);
         }
     }
 }
 
-fn known(path: &str, name: &str, found: &mut Findings) {
+fn known(path: Arguments<'_>, name: &str, found: &mut Findings) {
     if !(name.contains('/') || KNOWN.contains(&name) || name.starts_with("hugepages-")) {
         let mend = format!("write one of {}, or a name with a prefix", KNOWN.join(", "));
-        found.report_for(UNKNOWN, &[path], Problem::new(path, name, "is not a resource of containers", mend));
+        let path = path.to_string();
+        found.report_for(
+            UNKNOWN,
+            &[&path],
+            Problem::new(&path, name, "is not a resource of containers", mend),
+        );
     }
 }
 
 /// Checks one amount, by the name that it has at the path.
-pub(super) fn quantity(path: &str, name: &str, value: &Quantity, found: &mut Findings) {
+pub(super) fn quantity(path: Arguments<'_>, name: &str, value: &Quantity, found: &mut Findings) {
     if amount::kubernetes(&value.0).is_none_or(|number| number < 0.0) {
-        let field = if name.is_empty() { path.to_owned() } else { format!("{path}.{name}") };
+        let field = if name.is_empty() { path.to_string() } else { format!("{path}.{name}") };
         let problem = Problem::new(field, &value.0, "is not a quantity", "write it as in 500m, 512Mi or 1Gi");
-        found.report_for(NOT_A_QUANTITY, &[path], problem);
+        found.report_for(NOT_A_QUANTITY, &[&path.to_string()], problem);
     }
 }

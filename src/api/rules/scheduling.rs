@@ -1,6 +1,7 @@
 //! Where and how pods run: tolerations, constraints, probes, name resolution.
 
 use std::collections::BTreeSet;
+use std::fmt::Arguments;
 
 use k8s_openapi::api::core::v1::{Probe, Toleration, TopologySpreadConstraint};
 
@@ -25,7 +26,7 @@ pub(super) fn check(part: &str, pod: &PodSpec, found: &mut Findings) {
     for (index, toleration) in pod.tolerations.iter().enumerate() {
         self::toleration(&format!("{part}.tolerations[{index}]"), toleration, found);
     }
-    spread(&format!("{part}.topologySpreadConstraints"), &pod.topology_spread_constraints, found);
+    spread(format_args!("{part}.topologySpreadConstraints"), &pod.topology_spread_constraints, found);
     if let Some(policy) = pod.dns_policy.as_deref().filter(|policy| !policy.is_empty()) {
         one_of(DNS_POLICY, &format!("{part}.dnsPolicy"), policy, &DNS_POLICIES, found);
     }
@@ -75,7 +76,7 @@ fn toleration(path: &str, toleration: &Toleration, found: &mut Findings) {
     }
 }
 
-fn spread(path: &str, constraints: &[TopologySpreadConstraint], found: &mut Findings) {
+fn spread(path: Arguments<'_>, constraints: &[TopologySpreadConstraint], found: &mut Findings) {
     let mut seen = BTreeSet::new();
     for (index, constraint) in constraints.iter().enumerate() {
         let path = format!("{path}[{index}]");

@@ -1,6 +1,7 @@
 //! Numbers of servers, ports, images and what else concerns single fields of both kinds of servers.
 
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -95,9 +96,9 @@ fn listens_elsewhere(exporter: &ExporterSpec) -> bool {
 }
 
 fn pod(part: &str, pod: &PodSpec, found: &mut Findings) {
-    image(part, pod.image.as_deref(), found);
-    pull_policy(part, pod.image_pull_policy.as_deref(), found);
-    exporter(&format!("{part}.exporter"), &pod.exporter, found);
+    image(format_args!("{part}.image"), pod.image.as_deref(), found);
+    pull_policy(format_args!("{part}.imagePullPolicy"), pod.image_pull_policy.as_deref(), found);
+    exporter(format_args!("{part}.exporter"), &pod.exporter, found);
     if pod.host_network {
         let reason = "two pods on one node would want the same port";
         let mend = "keep at least as many nodes as pods, and one such RedisFailover to a port";
@@ -105,29 +106,31 @@ fn pod(part: &str, pod: &PodSpec, found: &mut Findings) {
     }
 }
 
-fn exporter(path: &str, exporter: &ExporterSpec, found: &mut Findings) {
+fn exporter(path: Arguments<'_>, exporter: &ExporterSpec, found: &mut Findings) {
     if exporter.enabled {
-        image(path, exporter.image.as_deref(), found);
-        pull_policy(path, exporter.image_pull_policy.as_deref(), found);
+        image(format_args!("{path}.image"), exporter.image.as_deref(), found);
+        pull_policy(format_args!("{path}.imagePullPolicy"), exporter.image_pull_policy.as_deref(), found);
     } else if *exporter != ExporterSpec::default() {
         let reason = "has no effect while the exporter is not enabled";
-        found.report(EXPORTER_OFF, Problem::new(path, "", reason, "add enabled: true, or remove it"));
+        found.report(
+            EXPORTER_OFF,
+            Problem::new(path.to_string(), "", reason, "add enabled: true, or remove it"),
+        );
     }
 }
 
-fn image(part: &str, image: Option<&str>, found: &mut Findings) {
+fn image(path: Arguments<'_>, image: Option<&str>, found: &mut Findings) {
     if let Some(image) = image.filter(|image| image.is_empty() || image.contains(char::is_whitespace)) {
         let mend = "write a whole reference such as redis:7.2-alpine, or leave the field out";
-        let path = format!("{part}.image");
-        found.report(NOT_AN_IMAGE, Problem::new(path, image, "is not a reference of an image", mend));
+        let problem = Problem::new(path.to_string(), image, "is not a reference of an image", mend);
+        found.report(NOT_AN_IMAGE, problem);
     }
 }
 
-fn pull_policy(part: &str, policy: Option<&str>, found: &mut Findings) {
+fn pull_policy(path: Arguments<'_>, policy: Option<&str>, found: &mut Findings) {
     if let Some(policy) = policy.filter(|policy| !PULL_POLICIES.contains(policy)) {
-        let path = format!("{part}.imagePullPolicy");
         let mend = format!("choose one of {}", PULL_POLICIES.join(", "));
-        found.report(PULL_POLICY, Problem::new(path, policy, "is not a pull policy", mend));
+        found.report(PULL_POLICY, Problem::new(path.to_string(), policy, "is not a pull policy", mend));
     }
 }
 
@@ -135,6 +138,9 @@ fn pull_policy(part: &str, policy: Option<&str>, found: &mut Findings) {
 /// request is what the node keeps for the server.
 fn memory(redis: &RedisSpec, found: &mut Findings) {
     let Some(resources) = &redis.pod.resources else { return };
+    if redis.custom_config.is_empty() {
+        return;
+    }
     let of = |amounts: &Option<BTreeMap<String, Quantity>>| {
         let amount = amounts.as_ref()?.get("memory")?.0.clone();
         Some((quantity::kubernetes(&amount)?, amount))
@@ -145,15 +151,15 @@ fn memory(redis: &RedisSpec, found: &mut Findings) {
         (None, None) => return,
     };
     for (index, entry) in redis.custom_config.iter().enumerate() {
-        let path = format!("spec.redis.customConfig[{index}]");
-        let Ok(directive) = super::directive::parse(entry, &path) else {
+        let path = format_args!("spec.redis.customConfig[{index}]");
+        let Ok(directive) = super::directive::parse(entry, path) else {
             continue;
         };
         let maxmemory = quantity::redis_memory(&directive.value).unwrap_or_default();
         if directive.key == "maxmemory" && maxmemory >= bytes {
             let reason = format!("leaves no room below the memory {kind} of {amount}");
             let mend = format!("choose about three quarters of spec.redis.resources.{kind}s.memory");
-            found.report(MAXMEMORY, Problem::new(path, entry, reason, mend));
+            found.report(MAXMEMORY, Problem::new(path.to_string(), entry, reason, mend));
         }
     }
 }

@@ -72,7 +72,7 @@ fn in_memory(redis: &RedisSpec, found: &mut Findings) {
     }
     let limit = redis.storage.empty_dir.as_ref().and_then(|source| source.size_limit.as_ref());
     if let Some(limit) = limit {
-        resources::quantity("spec.redis.storage.emptyDir.sizeLimit", "", limit, found);
+        resources::quantity(format_args!("{EMPTY_DIR}.sizeLimit"), "", limit, found);
     }
 }
 
@@ -103,8 +103,8 @@ fn shape(claim: &EmbeddedClaim, found: &mut Findings) {
         let mend = "use at most 63 lower case letters, digits and '-'";
         found.report(BAD_NAME, Problem::new(NAME, name, "cannot be the name of a volume", mend));
     }
-    keys::labels(&format!("{CLAIM}.metadata.labels"), &claim.metadata.labels, found);
-    keys::annotations(&format!("{CLAIM}.metadata.annotations"), &claim.metadata.annotations, found);
+    keys::labels(format_args!("{CLAIM}.metadata.labels"), &claim.metadata.labels, found);
+    keys::annotations(format_args!("{CLAIM}.metadata.annotations"), &claim.metadata.annotations, found);
 }
 
 /// A claim with the name of another volume would take its place in the pods.

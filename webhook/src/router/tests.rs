@@ -13,11 +13,11 @@ const CREATE: &str = include_str!("../../tests/data/create.json");
 struct Odd;
 
 impl Admit for Odd {
-    fn mutate(&self, _: &Request) -> Verdict {
+    fn mutate(&self, _: &Request<'_>) -> Verdict {
         panic!("a bug")
     }
 
-    fn validate(&self, _: &Request) -> Verdict {
+    fn validate(&self, _: &Request<'_>) -> Verdict {
         let patch = serde_json::from_value(json!([{"op": "remove", "path": "/spec"}])).unwrap();
         Verdict::allow().with_patch(patch)
     }

@@ -36,17 +36,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 struct Rules;
 
 impl Admit for Rules {
-    fn mutate(&self, request: &Request) -> Verdict {
-        let missing =
-            request.object.as_ref().is_some_and(|object| object["spec"]["redis"].get("replicas").is_none());
+    fn mutate(&self, request: &Request<'_>) -> Verdict {
+        let missing = spec(request).is_some_and(|spec| spec["redis"].get("replicas").is_none());
         if missing { Verdict::allow().with_patch(default_replicas()) } else { Verdict::allow() }
     }
 
-    fn validate(&self, request: &Request) -> Verdict {
-        let Some(object) = request.object.as_ref().filter(|_| request.sub_resource.is_none()) else {
+    fn validate(&self, request: &Request<'_>) -> Verdict {
+        let Some(spec) = spec(request).filter(|_| request.sub_resource.is_none()) else {
             return Verdict::allow();
         };
-        let replicas = object["spec"]["redis"]["replicas"].as_u64().unwrap_or_default();
+        let replicas = spec["redis"]["replicas"].as_u64().unwrap_or_default();
         let verdict = if replicas > 10 {
             Verdict::deny(format!("spec.redis.replicas: {replicas} is above 10"))
         } else {
@@ -62,6 +61,10 @@ impl Admit for Rules {
         object["apiVersion"] = wanted.into();
         Ok(object)
     }
+}
+
+fn spec(request: &Request<'_>) -> Option<Value> {
+    serde_json::from_str(request.object.as_ref()?.spec?.get()).ok()
 }
 
 pub(crate) fn default_replicas() -> json_patch::Patch {

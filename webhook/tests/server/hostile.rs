@@ -26,7 +26,12 @@ fn review_of(object: &str) -> Vec<u8> {
 
 #[rstest]
 #[case::deeply_nested("[".repeat(100_000).into_bytes(), "NotAdmissionReview")]
-#[case::an_object_deeply_nested(review_of(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))), "NotJson")]
+#[case::a_spec_deeply_nested(
+    review_of(&format!(r#"{{"spec": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000))),
+    "NotAdmissionReview"
+)]
+#[case::an_object_that_is_a_text(review_of("\"three\""), "NotAdmissionReview")]
+#[case::a_name_that_is_a_number(review_of(r#"{"metadata": {"name": 7}}"#), "NotAdmissionReview")]
 #[case::fields_deeply_nested(review_of(&r#"{"a":"#.repeat(100_000)), "NotJson")]
 #[case::ignored_fields_deeply_nested(format!(r#"{{"x": {}"#, "[".repeat(100_000)).into_bytes(), "NotJson")]
 #[case::two_requests(br#"{"request": null, "request": null}"#.to_vec(), "NotAdmissionReview")]
@@ -35,7 +40,10 @@ fn review_of(object: &str) -> Vec<u8> {
 #[case::half_a_surrogate(review_of(r#""\ud800""#), "NotJson")]
 #[case::a_zero_byte(b"\0".to_vec(), "NotJson")]
 #[case::more_than_one_document([CREATE, CREATE].concat().into_bytes(), "NotJson")]
-#[case::too_many_values(review_of(&format!("[{}]", vec![r#"{"":0}"#; 100_000].join(","))), "NotAdmissionReview")]
+#[case::too_many_values(
+    review_of(&format!(r#"{{"spec": [{}]}}"#, vec![r#"{"":0}"#; 100_000].join(","))),
+    "NotAdmissionReview"
+)]
 #[case::a_request_that_is_a_list(
     br#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": []}"#.to_vec(),
     "NotAdmissionReview"
@@ -58,12 +66,12 @@ async fn bodies_that_make_no_sense_are_400(#[case] body: Vec<u8>, #[case] reason
 async fn odd_values_are_decided_on() {
     let server = Server::start().await;
     let mut client = server.http2().await;
-    for object in
+    for spec in
         ["1e308", "-0", "123456789012345678901234567890", r#"{"a": 1, "a": {}}"#, "\"\u{0}\"", r#""\u0000""#]
     {
-        let status = client.post("/validate", review_of(object)).await.status;
-        let wanted = if object.contains('\0') { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-        assert_eq!(status, wanted, "{object:?}");
+        let status = client.post("/validate", review_of(&format!(r#"{{"spec": {spec}}}"#))).await.status;
+        let wanted = if spec.contains('\0') { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+        assert_eq!(status, wanted, "{spec:?}");
     }
 }
 

@@ -173,7 +173,8 @@ impl fmt::Display for Kind {
 
 /// A number as servers read one: no plus, no zero in front, nothing around it.
 fn whole(text: &str) -> Option<i64> {
-    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    text.parse().ok().filter(|_| text == "0" || !digits.starts_with(['0', '+']))
 }
 
 /// A number as servers read one within a list: a plus and zeros in front are fine, and it may be too large.

@@ -104,19 +104,19 @@ fn object(rule: &Rule, spec: Value) -> Value {
     json!({"apiVersion": "storage.spotahome.com/v1", "kind": "RedisFailover", "metadata": {"name": name}, "spec": spec})
 }
 
-fn request(operation: &str, old: Option<&Value>, new: &Value) -> Request {
-    serde_json::from_value(json!({
+fn request(operation: &str, old: Option<&Value>, new: &Value) -> Request<'static> {
+    let text = json!({
         "uid": "1",
         "kind": {"group": "storage.spotahome.com", "version": "v1", "kind": "RedisFailover"},
         "operation": operation,
         "object": new,
         "oldObject": old,
-    }))
-    .unwrap()
+    });
+    serde_json::from_str(text.to_string().leak()).unwrap()
 }
 
 /// What both webhooks say of it.
-fn refusal(request: &Request) -> Option<String> {
+fn refusal(request: &Request<'_>) -> Option<String> {
     let admission = Admission::default();
     let answers = [admission.mutate(request), admission.validate(request)];
     answers.into_iter().find_map(|answer| match answer {
@@ -164,7 +164,7 @@ fn a_stored_object_that_breaks_a_rule_can_change_elsewhere_and_leave() {
             passes(rule, what, &stored, &changed);
         }
         let mut scale = request("UPDATE", Some(&stored), &stored);
-        scale.sub_resource = Some("scale".to_owned());
+        scale.sub_resource = Some("scale".into());
         assert_eq!(refusal(&scale), None, "{}: the scale subresource", rule.id);
         assert_eq!(refusal(&request("DELETE", Some(&stored), &Value::Null)), None, "{}: a deletion", rule.id);
     }

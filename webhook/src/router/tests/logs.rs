@@ -9,11 +9,11 @@ const MOST_BYTES: usize = 8 * 1024;
 struct Verbose;
 
 impl Admit for Verbose {
-    fn mutate(&self, request: &Request) -> Verdict {
+    fn mutate(&self, request: &Request<'_>) -> Verdict {
         panic!("{:?}", request.object)
     }
 
-    fn validate(&self, request: &Request) -> Verdict {
+    fn validate(&self, request: &Request<'_>) -> Verdict {
         Verdict::deny(format!("{:?}", request.object))
     }
 
