@@ -156,6 +156,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_fraction_comes_back_to_the_last_digit(fraction in any::<f64>().prop_filter("JSON", |it| it.is_finite())) {
+            let memory = Memory::between(&json!({}), &json!({"a": fraction}));
+            let read: Memory = serde_json::from_str(&json!(memory).to_string()).unwrap();
+            prop_assert_eq!(read, memory);
+        }
+
+        #[test]
         fn what_is_remembered_is_restored(plain in values(), whole in values()) {
             let memory = Memory::between(&plain, &whole);
             prop_assert_eq!(&restored(&memory, plain), &whole);
