@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -12,12 +13,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tracing::{debug, error, info, warn};
 
 use crate::body::{Read, Room};
-use crate::conversion::{self, Converted};
+use crate::conversion;
 use crate::review::{self, ECHO_BYTES, Operation, Request, ReviewError, Verdict};
 
 /// Longest body that is read. An object is at most 3 MiB in the API, and a review carries two.
@@ -74,7 +76,7 @@ pub fn router(admit: Arc<dyn Admit>, observe: Observe) -> Router {
 }
 
 /// From the body of a review to that of its answer.
-type Reply = fn(&Endpoint, Read) -> Result<(Vec<u8>, Decided), ReviewError>;
+type Reply = fn(&Endpoint, Read) -> Result<(Bytes, Decided), ReviewError>;
 
 struct Parts {
     admit: Arc<dyn Admit>,
@@ -115,11 +117,11 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, http: HttpRequest) -> Res
     Ok(response)
 }
 
-fn mutated(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
+fn mutated(endpoint: &Endpoint, body: Read) -> Result<(Bytes, Decided), ReviewError> {
     admitted(endpoint, body, Admit::mutate)
 }
 
-fn validated(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
+fn validated(endpoint: &Endpoint, body: Read) -> Result<(Bytes, Decided), ReviewError> {
     admitted(endpoint, body, |admit, request| admit.validate(request).without_patch())
 }
 
@@ -127,7 +129,7 @@ fn admitted(
     endpoint: &Endpoint,
     body: Read,
     decide: fn(&dyn Admit, &Request) -> Verdict,
-) -> Result<(Vec<u8>, Decided), ReviewError> {
+) -> Result<(Bytes, Decided), ReviewError> {
     let Read { text, share, turn: _turn } = body;
     let request = review::decode(&text)?;
     drop((text, share));
@@ -137,22 +139,35 @@ fn admitted(
         verdict: if verdict.is_allowed() { "allowed" } else { "denied" },
         operation: Some(request.operation),
     };
-    Ok((review::encode(&request.uid, &verdict)?, decided))
+    Ok((review::encode(&request.uid, &verdict)?.into(), decided))
 }
 
-fn converted(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
-    // All of it is held to the end: the objects borrow from the text.
-    let Read { text, share: _share, turn: _turn } = body;
+fn converted(endpoint: &Endpoint, body: Read) -> Result<(Bytes, Decided), ReviewError> {
+    // Held to the end: the objects borrow from the text.
+    let Read { text, share, turn: _turn } = body;
     let request = conversion::decode(&text)?;
-    let converted: Converted =
-        conversion::convert(&request, |object, wanted| endpoint.parts.admit.convert(object, wanted));
+    let convert = |object, wanted: &str| endpoint.parts.admit.convert(object, wanted);
+    let conversion::Answer { text, failure } = conversion::answer(&request, convert)?;
     let (uid, wanted, objects) = (&request.uid, &*short(&request.wanted), request.objects.len());
-    match &converted {
-        Ok(_) => debug!(uid, wanted, objects, "converted"),
-        Err(message) => info!(uid, wanted, objects, message = &*short(message), "conversion failed"),
+    match &failure {
+        None => debug!(uid, wanted, objects, "converted"),
+        Some(message) => info!(uid, wanted, objects, message = &*short(message), "conversion failed"),
     }
-    let verdict = if converted.is_ok() { "converted" } else { "failed" };
-    Ok((conversion::encode(uid, &converted)?, Decided { verdict, operation: None }))
+    let verdict = if failure.is_none() { "converted" } else { "failed" };
+    let body = Bytes::from_owner(LongAnswer { text, _share: share });
+    Ok((body, Decided { verdict, operation: None }))
+}
+
+/// An answer as long as its request, in whose place it is: it holds the share until its peer has taken it.
+struct LongAnswer {
+    text: Vec<u8>,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for LongAnswer {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
 }
 
 fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {
