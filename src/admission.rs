@@ -131,12 +131,17 @@ pub fn judge(object: &Value, old: Option<&Value>, images: &Images, view: &View) 
             return Judged { name, problems, warnings };
         }
     };
-    let old = old_spec.map(|old| parse::spec(&old));
+    let old = old_spec.as_ref().map(parse::spec);
     let rules::Verdict { mut problems, mut warnings } = match &old {
         Some(Err(_)) => rules::check_anew(&name, &typed),
         Some(Ok(old)) => rules::check(&name, &typed, Some(old)),
         None => rules::check(&name, &typed, None),
     };
+    let is_old = |path: &str| old_spec.as_ref().is_some_and(|old| is_unchanged(path, &spec, old));
+    match v1alpha2::too_long(object, &spec) {
+        Some(problem) if is_old(&problem.path) => warnings.push(problem),
+        long => problems.extend(long),
+    }
     let old = old.map(Result::unwrap_or_default);
     let namespace = metadata(object, "namespace");
     let asked = Asked { namespace, name: metadata(object, "name"), spec: &typed, old: old.as_ref() };

@@ -257,3 +257,35 @@ fn a_failed_conversion_names_object_and_field() {
                 but must be true or false; write it without quotes";
     assert_eq!(failed, text);
 }
+
+/// An object that was stored before can change in every other field, and this one can be mended.
+#[test]
+fn what_has_no_room_in_v1alpha2_is_refused_where_it_is_new() {
+    let with = |length: usize, port: u16| {
+        object(json!({"redis": {"port": port, "exporter": {"args": ["x".repeat(length)]}}}))
+    };
+    let (long, longer, short) = (300_000, 300_001, 3);
+    let refusal = |new: Value, old: Option<Value>| {
+        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+        match validate(&request(operation, Some(new), old)) {
+            Verdict::Deny { message, .. } => Some(message),
+            Verdict::Allow { .. } => None,
+        }
+    };
+    let text = refusal(with(long, 1), None).unwrap();
+    assert!(
+        text.starts_with("RedisFailover \"x\" is not valid: spec.redis.exporter.args: takes most of the 300")
+            && text.len() < 300,
+        "{text}"
+    );
+    assert!(refusal(with(long, 1), Some(with(short, 1))).is_some());
+    assert!(refusal(with(longer, 1), Some(with(long, 1))).is_some());
+    assert_eq!(refusal(with(long, 2), Some(with(long, 1))), None);
+    assert_eq!(refusal(with(short, 1), Some(with(long, 1))), None);
+    let warned = validate(&request("UPDATE", Some(with(long, 2)), Some(with(long, 1))));
+    let Verdict::Allow { warnings, .. } = warned else { panic!("{warned:?}") };
+    assert!(
+        warnings.iter().any(|warning| warning.starts_with("spec.redis.exporter.args: takes")),
+        "{warnings:?}"
+    );
+}

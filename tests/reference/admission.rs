@@ -88,18 +88,25 @@ fn text(problem: &Problem) -> String {
     format!("`` {message} ``")
 }
 
-/// A spec as an indented block. Of lines that are all the same, and of a long line, there is only the beginning.
+/// A spec as an indented block. Of items that are all the same, and of a long line, there is only the beginning.
 fn block(spec: &str) -> String {
     let text = serde_saphyr::to_string(&json!({"spec": yaml(spec)})).expect("YAML");
     let lines: Vec<_> = text.lines().collect();
-    let mut block = String::new();
-    for same in lines.chunk_by(|one, next| one == next) {
-        let shown: String = same[0].chars().take(LINE_CHARS).collect();
-        let cut = if shown == same[0] { "" } else { "…" };
-        line(&mut block, &format!("    {shown}{cut}"));
-        if same.len() > 1 {
-            line(&mut block, &format!("    # … and {} such lines more", same.len() - 1));
+    let (mut block, mut rest) = (String::new(), &lines[..]);
+    while !rest.is_empty() {
+        // A long text has a line of its own below its hyphen.
+        let height = if rest[0].ends_with(">-") { 2 } else { 1 };
+        let item = &rest[..height];
+        let times = rest.chunks(height).take_while(|other| *other == item).count();
+        for text in item {
+            let shown: String = text.chars().take(LINE_CHARS).collect();
+            let cut = if shown == *text { "" } else { "…" };
+            line(&mut block, &format!("    {shown}{cut}"));
         }
+        if times > 1 {
+            line(&mut block, &format!("    # … and {} such lines more", height * (times - 1)));
+        }
+        rest = &rest[height * times..];
     }
     block
 }

@@ -51,6 +51,13 @@ impl Memory {
         }
     }
 
+    /// The field that takes most, by its pointer, and its value.
+    pub(super) fn longest(&self) -> Option<(&str, &Value)> {
+        let changed = self.changed.iter().map(|(at, (_, is))| (at, is));
+        let all = self.added.iter().chain(&self.removed).chain(changed);
+        all.max_by_key(|(_, value)| value.to_string().len()).map(|(at, value)| (at.as_str(), value))
+    }
+
     /// Makes the whole of `plain` again. Where somebody wrote something else meanwhile, that stays.
     pub(super) fn restore(self, plain: &mut Value) {
         for (at, was) in self.removed {

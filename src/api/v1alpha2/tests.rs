@@ -37,15 +37,15 @@ fn object(version: &str, spec: Value) -> Value {
     })
 }
 
-fn early(spec: Value) -> Value {
+pub(super) fn early(spec: Value) -> Value {
     object("v1alpha2", spec)
 }
 
-fn stored(spec: Value) -> Value {
+pub(super) fn stored(spec: Value) -> Value {
     object("v1", spec)
 }
 
-fn to_early(object: Value) -> Value {
+pub(super) fn to_early(object: Value) -> Value {
     convert(object, "storage.spotahome.com/v1alpha2").unwrap()
 }
 
