@@ -223,23 +223,25 @@ impl Server {
         let (activity, late) = (Activity::new(), CancellationToken::new());
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(|request: hyper::Request<Incoming>| {
-            let request_is_http1 = request.version() < Version::HTTP_2;
+            let is_http1 = request.version() < Version::HTTP_2;
             let answered = self.permit().map(|permit| (permit, activity.begin(), router.call(request)));
-            // A peer may send on an idle HTTP/1 connection at the moment in which it is closed, and does not send a POST
-            // twice. So from the beginning of the stop each answer says that it is the last one of its connection: those
-            // that are left at the end are those that nobody used meanwhile.
-            let last = request_is_http1 && self.draining.is_cancelled();
-            let (late, limit) = (late.clone(), self.limits.answer);
+            let (draining, late, limit) = (self.draining.clone(), late.clone(), self.limits.answer);
             async move {
-                let Some((permit, in_flight, response)) = answered else {
-                    return Ok(ReviewError::Busy.into_response().map(Answer::from));
+                let mut response = match answered {
+                    None => ReviewError::Busy.into_response().map(Answer::from),
+                    Some((permit, in_flight, response)) => {
+                        let response = response.await?;
+                        drop(in_flight);
+                        response.map(|body| Answer::new(body, permit, limit, late))
+                    }
                 };
-                let mut response = response.await;
-                if let (Ok(response), true) = (&mut response, last) {
+                // A peer may send on an idle HTTP/1 connection at the moment in which it is closed, and does not send a
+                // POST twice. So from the beginning of the stop each answer says that it is the last one of its
+                // connection: those that are left at the end are those that nobody used meanwhile.
+                if is_http1 && draining.is_cancelled() {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                drop(in_flight);
-                response.map(|response| response.map(|body| Answer::new(body, permit, limit, late)))
+                Ok::<_, Infallible>(response)
             }
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
