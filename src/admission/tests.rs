@@ -289,3 +289,13 @@ fn what_has_no_room_in_v1alpha2_is_refused_where_it_is_new() {
         "{warnings:?}"
     );
 }
+
+/// What is filled in must not make too much of what was not.
+#[test]
+fn a_list_as_long_as_may_be_can_be_filled() {
+    let list: Vec<_> = (0..256).map(|number| format!("future-option-{number} 1")).collect();
+    let filled = mutated(&object(json!({"sentinel": {"customConfig": list}})));
+    assert_eq!(filled["spec"]["sentinel"]["customConfig"].as_array().unwrap().len(), 258);
+    let verdict = validate(&request("CREATE", Some(filled), None));
+    assert!(verdict.is_allowed(), "{verdict:?}");
+}
