@@ -7,12 +7,16 @@ use serde_json::Value;
 use webhook::{Admit, Operation, Request, Verdict};
 
 use crate::api::defaults::{self, Images};
+use crate::api::rules::catalogue::{Rule, around};
 use crate::api::{KIND, Problem, parse, rules, v1alpha2};
 use crate::surroundings::watch::Surroundings;
 use crate::surroundings::{self, Asked, View};
 
 #[cfg(test)]
 mod tests;
+
+const WRONG_TYPE: &Rule = around("wrong-type");
+const TOO_LONG: &Rule = around("too-long-for-v1alpha2");
 
 /// Answers admission reviews of `RedisFailover`s, and converts them.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +56,9 @@ impl Admit for Admission {
         let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
         let mut judged = self.surroundings.read(|view| judge(object, old, &self.images, view));
         if is_early(request) {
-            judged.warnings.extend(v1alpha2::warnings(object));
+            let early = v1alpha2::remarks(object);
+            judged.problems.extend(early.problems);
+            judged.warnings.extend(early.warnings);
         }
         let verdict = match refusal(&judged.name, &judged.problems) {
             Some(text) => Verdict::deny(text),
@@ -127,21 +133,28 @@ pub fn judge(object: &Value, old: Option<&Value>, images: &Images, view: &View) 
         Ok(typed) => typed,
         Err(problem) => {
             let is_old = old_spec.is_some_and(|old| is_unchanged(&problem.path, &spec, &old));
-            let (problems, warnings) = if is_old { (vec![], vec![problem]) } else { (vec![problem], vec![]) };
-            return Judged { name, problems, warnings };
+            let mut verdict = rules::Verdict::default();
+            if is_old {
+                verdict.warnings.push(problem);
+            } else {
+                verdict.report(WRONG_TYPE, problem);
+            }
+            return Judged { name, problems: verdict.problems, warnings: verdict.warnings };
         }
     };
     let old = old_spec.as_ref().map(parse::spec);
-    let rules::Verdict { mut problems, mut warnings } = match &old {
+    let mut verdict = match &old {
         Some(Err(_)) => rules::check_anew(&name, &typed),
         Some(Ok(old)) => rules::check(&name, &typed, Some(old)),
         None => rules::check(&name, &typed, None),
     };
     let is_old = |path: &str| old_spec.as_ref().is_some_and(|old| is_unchanged(path, &spec, old));
     match v1alpha2::too_long(object, &spec) {
-        Some(problem) if is_old(&problem.path) => warnings.push(problem),
-        long => problems.extend(long),
+        Some(problem) if is_old(&problem.path) => verdict.warnings.push(problem),
+        Some(problem) => verdict.report(TOO_LONG, problem),
+        None => {}
     }
+    let rules::Verdict { mut problems, mut warnings } = verdict;
     let old = old.map(Result::unwrap_or_default);
     let namespace = metadata(object, "namespace");
     let asked = Asked { namespace, name: metadata(object, "name"), spec: &typed, old: old.as_ref() };

@@ -299,3 +299,15 @@ fn a_list_as_long_as_may_be_can_be_filled() {
     let verdict = validate(&request("CREATE", Some(filled), None));
     assert!(verdict.is_allowed(), "{verdict:?}");
 }
+
+/// Each has its place in the code: a rule that nothing reports would be a promise on the page alone. That the examples
+/// are reported is seen where the page is made.
+#[test]
+fn rules_around_the_spec_are_those_that_are_reported() {
+    let reported =
+        [surroundings::COLLISION, surroundings::MISSING, WRONG_TYPE, TOO_LONG, v1alpha2::BELOW_THREE];
+    assert_eq!(
+        reported.map(|rule| rule.id)[..],
+        rules::AROUND.rules.iter().map(|rule| rule.id).collect::<Vec<_>>()[..]
+    );
+}

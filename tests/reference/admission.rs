@@ -155,10 +155,12 @@ fn judged_around(rule: &Rule) -> Problem {
     let view = View { redis_failovers: Some(others), secrets, config_maps };
     let object = json!({"metadata": {"name": name(rule)}, "spec": yaml(rule.example.bad)});
     let judged = admission::judge(&object, None, &Images::default(), &view);
-    let warnings = [judged.warnings, v1alpha2::warnings(&object)].concat();
+    let early = v1alpha2::remarks(&object);
+    let [problems, warnings] =
+        [[judged.problems, early.problems].concat(), [judged.warnings, early.warnings].concat()];
     let (said, others) = match rule.severity {
-        Severity::Refuse => (judged.problems, warnings),
-        Severity::Warn => (warnings, judged.problems),
+        Severity::Refuse => (problems, warnings),
+        Severity::Warn => (warnings, problems),
     };
     assert!(said.len() == 1 && others.is_empty(), "{}: {said:?} {others:?}", rule.id);
     said[0].clone()

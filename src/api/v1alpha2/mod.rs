@@ -26,6 +26,8 @@ use serde_json::{Map, Value, json};
 pub use fit::too_long;
 pub use spec::{RedisFailover, RedisFailoverSpec};
 
+use super::rules::Verdict;
+use super::rules::catalogue::{Rule, around};
 use super::{GROUP, KIND, Problem, parse};
 use memory::Memory;
 
@@ -43,6 +45,8 @@ pub const ANNOTATION_OF_V1: &str = "storage.spotahome.com/v1alpha2-fields";
 pub const LABEL_OF_V1ALPHA2: &str = ANNOTATION_OF_V1ALPHA2;
 /// Its value.
 const LEFT_OUT: &str = "left-out";
+
+pub(crate) const BELOW_THREE: &Rule = around("below-three");
 
 /// Servers and Sentinels that the early operator asked for.
 const EARLY_REPLICAS: i64 = 3;
@@ -78,7 +82,7 @@ pub fn convert(object: Value, wanted: &str) -> Result<Value, Problem> {
 
 /// What the early operator would have refused and this one only warns of.
 #[must_use]
-pub fn warnings(object: &Value) -> Vec<Problem> {
+pub fn remarks(object: &Value) -> Verdict {
     let few = |part: &str| {
         let replicas = object.pointer(&format!("/spec/{part}/replicas"))?.as_i64()?;
         (1..EARLY_REPLICAS).contains(&replicas).then(|| {
@@ -90,7 +94,11 @@ pub fn warnings(object: &Value) -> Vec<Problem> {
             )
         })
     };
-    ["redis", "sentinel"].into_iter().filter_map(few).collect()
+    let mut verdict = Verdict::default();
+    for problem in ["redis", "sentinel"].into_iter().filter_map(few) {
+        verdict.report(BELOW_THREE, problem);
+    }
+    verdict
 }
 
 fn api_version(version: &str) -> String {

@@ -273,8 +273,9 @@ fn another_version_cannot_be_asked_for() {
 
 #[test]
 fn few_servers_are_warned_of() {
-    let texts =
-        |spec: Value| warnings(&stored(spec)).iter().map(|problem| problem.path.clone()).collect::<Vec<_>>();
+    let texts = |spec: Value| {
+        remarks(&stored(spec)).warnings.iter().map(|problem| problem.path.clone()).collect::<Vec<_>>()
+    };
     let both = json!({"redis": {"replicas": 2}, "sentinel": {"replicas": 1}});
     assert_eq!(texts(both), ["spec.redis.replicas", "spec.sentinel.replicas"]);
     assert!(texts(json!({"redis": {"replicas": 3}, "sentinel": {"replicas": 0}})).is_empty());
