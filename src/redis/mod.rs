@@ -4,7 +4,7 @@ pub mod greeting;
 pub mod real;
 pub mod reply;
 pub mod subscription;
-mod wire;
+pub mod wire;
 
 use std::fmt;
 
