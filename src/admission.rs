@@ -8,12 +8,16 @@ use serde_json::{Map, Value, json};
 use webhook::{Admit, Metadata, Object, Operation, Request, Verdict};
 
 use crate::api::defaults::{self, Images};
+use crate::api::rules::catalogue::{Rule, around};
 use crate::api::{KIND, Problem, RedisFailoverSpec, parse, rules, v1alpha2};
 use crate::surroundings::watch::Surroundings;
 use crate::surroundings::{self, Asked, View};
 
 #[cfg(test)]
 mod tests;
+
+const WRONG_TYPE: &Rule = around("wrong-type");
+const TOO_LONG: &Rule = around("too-long-for-v1alpha2");
 
 /// Answers admission reviews of `RedisFailover`s, and converts them.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +55,7 @@ impl Admit for Admission {
         let (mut judged, _) = self.answer(object, old(request));
         if is_early(request) {
             let spec = object.spec.and_then(|spec| raw(spec.get()).ok());
-            judged.warnings.extend(v1alpha2::warnings(&json!({ "spec": spec })));
+            judged.add(v1alpha2::remarks(&json!({ "spec": spec })));
         }
         let verdict = match refusal(&judged.name, &judged.problems) {
             Some(text) => Verdict::deny(text),
@@ -77,6 +81,10 @@ impl Admission {
 
     /// The answer for a spec that is right as it stands, as most are; none where it takes [`Self::careful`].
     fn quick(&self, object: &Object<'_>, old: Option<&Object<'_>>) -> Option<(Judged, Patch)> {
+        let length = text(object).unwrap_or_default().len();
+        if !v1alpha2::surely_fits(length, object.metadata.annotations.len()) {
+            return None;
+        }
         let filled = |object| {
             let mut given = parse::text(text(object))?;
             let patch = defaults::complete(&mut given, &self.images);
@@ -179,6 +187,14 @@ impl Judged {
     fn of(metadata: &Metadata<'_>) -> Self {
         Self { name: name(metadata), ..Self::default() }
     }
+
+    /// Takes up what some rules found, in the order of the fields.
+    fn add(&mut self, found: rules::Verdict) {
+        self.problems.extend(found.problems);
+        self.warnings.extend(found.warnings);
+        self.problems.sort();
+        self.warnings.sort();
+    }
 }
 
 /// Judges an object as it would be stored, against the one that is stored and the others that are around it.
@@ -187,7 +203,8 @@ impl Judged {
 /// and annotations are never held up.
 #[must_use]
 pub fn judge(object: &Value, old: Option<&Value>, images: &Images, view: &View) -> Judged {
-    let metadata = about(object);
+    let annotations = object.pointer("/metadata/annotations").map(Value::to_string).unwrap_or_default();
+    let metadata = Metadata { annotations: annotations.into(), ..about(object) };
     let spec = |object: &Value| object.get("spec").cloned().unwrap_or_default();
     judge_spec(&metadata, spec(object), old.map(spec), images, view)
 }
@@ -206,14 +223,32 @@ fn judge_spec(
     for spec in [Some(&mut spec), old.as_mut()].into_iter().flatten() {
         defaults::fill(spec, images);
     }
-    match parse::spec(&spec) {
-        Ok(typed) => weigh(metadata, &typed, old.map(|old| parse::spec(&old).map(Box::new)), view),
-        Err(problem) => {
-            let is_old = old.is_some_and(|old| is_unchanged(&problem.path, &spec, &old));
-            let (problems, warnings) = if is_old { (vec![], vec![problem]) } else { (vec![problem], vec![]) };
-            Judged { problems, warnings, ..Judged::of(metadata) }
+    let is_old = |path: &str| old.as_ref().is_some_and(|old| is_unchanged(path, &spec, old));
+    let mut found = rules::Verdict::default();
+    let mut report = |rule, problem: Problem| {
+        if is_old(&problem.path) { found.warnings.push(problem) } else { found.report(rule, problem) }
+    };
+    let mut judged = match parse::spec(&spec) {
+        Ok(typed) => {
+            if let Some(problem) = too_long(metadata, &spec) {
+                report(TOO_LONG, problem);
+            }
+            let old = old.as_ref().map(|old| parse::spec(old).map(Box::new));
+            weigh(metadata, &typed, old, view)
         }
-    }
+        Err(problem) => {
+            report(WRONG_TYPE, problem);
+            Judged::of(metadata)
+        }
+    };
+    judged.add(found);
+    judged
+}
+
+/// What of a spec as plain JSON has no room in `v1alpha2`.
+fn too_long(metadata: &Metadata<'_>, spec: &Value) -> Option<Problem> {
+    let annotations: Value = serde_json::from_str(&metadata.annotations).unwrap_or_default();
+    v1alpha2::too_long(&json!({"metadata": {"name": metadata.name, "annotations": annotations}}), spec)
 }
 
 /// The filled spec that another one takes the place of, or the wrong type in it.
@@ -222,7 +257,7 @@ type Old = Result<Box<RedisFailoverSpec>, Problem>;
 /// Asks all rules about a filled spec.
 fn weigh(metadata: &Metadata<'_>, spec: &RedisFailoverSpec, old: Option<Old>, view: &View) -> Judged {
     let name = name(metadata);
-    let rules::Verdict { mut problems, mut warnings } = match &old {
+    let found = match &old {
         Some(Err(_)) => rules::check_anew(&name, spec),
         Some(Ok(old)) => rules::check(&name, spec, Some(old)),
         None => rules::check(&name, spec, None),
@@ -230,11 +265,10 @@ fn weigh(metadata: &Metadata<'_>, spec: &RedisFailoverSpec, old: Option<Old>, vi
     let old = old.map(Result::unwrap_or_default);
     let asked = Asked { namespace: &metadata.namespace, name: &metadata.name, spec, old: old.as_deref() };
     let around = surroundings::check(&asked, view);
-    problems.extend(around.problems);
-    warnings.extend(around.warnings);
-    problems.sort();
-    warnings.sort();
-    Judged { name, problems, warnings }
+    let mut judged = Judged { name, ..Judged::default() };
+    judged.add(found);
+    judged.add(around);
+    judged
 }
 
 /// Whether an update left the field of a wrong type as it was. A list is compared as a whole, and so is a map whose keys
@@ -269,11 +303,11 @@ fn name(metadata: &Metadata<'_>) -> String {
     }
 }
 
-/// The metadata of an object that is plain JSON.
+/// The metadata of an object that is plain JSON, without its annotations.
 fn about(object: &Value) -> Metadata<'_> {
     let [name, generate_name, namespace] =
         ["name", "generateName", "namespace"].map(|key| metadata(object, key).into());
-    Metadata { name, generate_name, namespace, is_deleted: is_deleted(object) }
+    Metadata { name, generate_name, namespace, is_deleted: is_deleted(object), ..Metadata::default() }
 }
 
 /// A text in the metadata; empty where there is none.

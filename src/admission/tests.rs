@@ -323,3 +323,57 @@ fn a_spec_that_cannot_be_read_is_refused() {
         }
     }
 }
+
+/// An object that was stored before can change in every other field, and this one can be mended.
+#[test]
+fn what_has_no_room_in_v1alpha2_is_refused_where_it_is_new() {
+    let with = |length: usize, port: u16| {
+        object(json!({"redis": {"port": port, "exporter": {"args": ["x".repeat(length)]}}}))
+    };
+    let (long, longer, short) = (300_000, 300_001, 3);
+    let refusal = |new: Value, old: Option<Value>| {
+        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+        match validate(&request(operation, Some(new), old)) {
+            Verdict::Deny { message, .. } => Some(message),
+            Verdict::Allow { .. } => None,
+        }
+    };
+    let text = refusal(with(long, 1), None).unwrap();
+    assert!(
+        text.starts_with("RedisFailover \"x\" is not valid: spec.redis.exporter.args: takes most of the 300")
+            && text.len() < 300,
+        "{text}"
+    );
+    assert!(refusal(with(long, 1), Some(with(short, 1))).is_some());
+    assert!(refusal(with(longer, 1), Some(with(long, 1))).is_some());
+    assert_eq!(refusal(with(long, 2), Some(with(long, 1))), None);
+    assert_eq!(refusal(with(short, 1), Some(with(long, 1))), None);
+    let warned = validate(&request("UPDATE", Some(with(long, 2)), Some(with(long, 1))));
+    let Verdict::Allow { warnings, .. } = warned else { panic!("{warned:?}") };
+    assert!(
+        warnings.iter().any(|warning| warning.starts_with("spec.redis.exporter.args: takes")),
+        "{warnings:?}"
+    );
+}
+
+/// What is filled in must not make too much of what was not.
+#[test]
+fn a_list_as_long_as_may_be_can_be_filled() {
+    let list: Vec<_> = (0..256).map(|number| format!("future-option-{number} 1")).collect();
+    let filled = mutated(&object(json!({"sentinel": {"customConfig": list}})));
+    assert_eq!(filled["spec"]["sentinel"]["customConfig"].as_array().unwrap().len(), 258);
+    let verdict = validate(&request("CREATE", Some(filled), None));
+    assert!(verdict.is_allowed(), "{verdict:?}");
+}
+
+/// Each has its place in the code: a rule that nothing reports would be a promise on the page alone. That the examples
+/// are reported is seen where the page is made.
+#[test]
+fn rules_around_the_spec_are_those_that_are_reported() {
+    let reported =
+        [surroundings::COLLISION, surroundings::MISSING, WRONG_TYPE, TOO_LONG, v1alpha2::BELOW_THREE];
+    assert_eq!(
+        reported.map(|rule| rule.id)[..],
+        rules::AROUND.rules.iter().map(|rule| rule.id).collect::<Vec<_>>()[..]
+    );
+}

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::admission;
 use crate::api::defaults::Images;
-use crate::api::{self, GROUP, KIND, Problem, VERSION, schema, v1alpha2};
+use crate::api::{self, GROUP, KIND, Problem, VERSION, rules, schema, v1alpha2};
 use crate::cli::{Output, Validate};
 use crate::surroundings::{Names, View};
 
@@ -121,12 +121,13 @@ fn judge(entry: Entry, object: &Value, images: &Images, view: &View) -> Entry {
     };
     let judged = admission::judge(&stored, None, images, view);
     problems.extend(judged.problems);
-    let early = if is_early(object) { v1alpha2::warnings(&stored) } else { Vec::new() };
+    let early = if is_early(object) { v1alpha2::remarks(&stored) } else { rules::Verdict::default() };
+    problems.extend(early.problems);
     let verdict = if problems.is_empty() { Verdict::Valid } else { Verdict::Refused };
     let misspelt = schema::unknown_fields(object).into_iter();
     let misspelt = misspelt
         .map(|path| Problem::new(path, "", format!("is not a field of a {KIND}"), "check the spelling"));
-    let warnings = misspelt.chain(judged.warnings).chain(early).collect();
+    let warnings = misspelt.chain(judged.warnings).chain(early.warnings).collect();
     Entry { name: judged.name, verdict, problems, warnings, ..entry }
 }
 

@@ -5,7 +5,7 @@ pub mod greeting;
 pub mod real;
 pub mod reply;
 pub mod subscription;
-mod wire;
+pub mod wire;
 
 use std::fmt;
 

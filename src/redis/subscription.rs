@@ -176,7 +176,8 @@ impl Subscription {
 }
 
 /// The message in a list; none in the confirmation of a subscription.
-fn message<'a>(items: &[&'a [u8]]) -> Option<Message<'a>> {
+#[must_use]
+pub fn message<'a>(items: &[&'a [u8]]) -> Option<Message<'a>> {
     match *items {
         [b"message", channel, payload] | [b"pmessage", _, channel, payload] => {
             Some(Message { channel, payload })

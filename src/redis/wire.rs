@@ -11,11 +11,11 @@ const MOST_ITEMS: usize = 4;
 
 /// What is not in the protocol, or larger than anything that is subscribed to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub struct Malformed;
 
 /// One thing that a server said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame<'a> {
+pub enum Frame<'a> {
     /// `+OK`
     Line(&'a [u8]),
     /// `-ERR …`
@@ -28,14 +28,15 @@ pub(super) enum Frame<'a> {
 
 /// The items of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct List<'a> {
+pub struct List<'a> {
     items: [&'a [u8]; MOST_ITEMS],
     length: usize,
 }
 
 impl<'a> List<'a> {
     /// The items.
-    pub(super) fn items(&self) -> &[&'a [u8]] {
+    #[must_use]
+    pub fn items(&self) -> &[&'a [u8]] {
         self.items.get(..self.length).unwrap_or_default()
     }
 }
@@ -44,7 +45,7 @@ impl<'a> List<'a> {
 type Read<T> = Result<Option<(T, usize)>, Malformed>;
 
 /// The first frame of what has arrived.
-pub(super) fn frame(bytes: &[u8]) -> Read<Frame<'_>> {
+pub fn frame(bytes: &[u8]) -> Read<Frame<'_>> {
     if bytes.first() == Some(&b'*') { list(bytes) } else { scalar(bytes) }
 }
 
@@ -106,7 +107,8 @@ fn number(digits: &[u8], most: usize) -> Result<usize, Malformed> {
 }
 
 /// A command as it is sent.
-pub(super) fn command(words: &[&str]) -> Vec<u8> {
+#[must_use]
+pub fn command(words: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
         bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());

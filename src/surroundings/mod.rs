@@ -5,12 +5,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::api::rules::catalogue::{Rule, around};
 use crate::api::{Problem, RedisFailoverSpec, rules};
 use crate::desired::names::{self, Rival};
 
 #[cfg(test)]
 mod tests;
 pub mod watch;
+
+pub(crate) const COLLISION: &Rule = around("name-collision");
+pub(crate) const MISSING: &Rule = around("reference-missing");
 
 /// Names of the objects of one kind. Names alone, because there can be thousands.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +70,14 @@ pub struct Asked<'a> {
 /// Judges what is asked against what is around. Of an update, only references that it changes are looked at.
 #[must_use]
 pub fn check(asked: &Asked<'_>, view: &View) -> rules::Verdict {
-    rules::Verdict { problems: rivals(asked, view), warnings: missing(asked, view) }
+    let mut verdict = rules::Verdict::default();
+    for problem in rivals(asked, view) {
+        verdict.report(COLLISION, problem);
+    }
+    for problem in missing(asked, view) {
+        verdict.report(MISSING, problem);
+    }
+    verdict
 }
 
 /// Others that would want the same objects. An object keeps its name for life, so an update brings none about.

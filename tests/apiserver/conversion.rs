@@ -8,11 +8,12 @@ use certs::{Keeper, Options, Slot};
 use futures::{StreamExt, stream};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{
-    Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+    PostParams,
 };
 use kube::runtime::{WatchStreamExt, watcher};
 use redis_operator::admission::Admission;
-use redis_operator::api::v1alpha2::{ANNOTATION_OF_V1, ANNOTATION_OF_V1ALPHA2};
+use redis_operator::api::v1alpha2::{ANNOTATION_OF_V1, ANNOTATION_OF_V1ALPHA2, LABEL_OF_V1ALPHA2};
 use redis_operator::api::{GROUP, KIND, schema};
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard};
@@ -356,4 +357,31 @@ async fn an_overwritten_bundle_of_the_crd_is_put_back() {
     })
     .await;
     println!("the CRD's bundle was back after {:?}", began.elapsed());
+}
+
+/// The rule refuses such a spec; further annotations make one of what was stored.
+#[tokio::test]
+async fn an_object_too_long_for_v1alpha2_spoils_no_list_and_loses_nothing() {
+    let (stage, _peace) = converting("early-too-long").await;
+    let with = |length: usize| json!({"redis": {"exporter": {"args": ["x".repeat(length)]}}});
+    let text = refusal(stage.create("refused", with(300_000)).await);
+    assert!(text.contains("spec.redis.exporter.args: takes most of the 300"), "{text}");
+    let spec = stage.create("long", with(100_000)).await.unwrap().data["spec"].clone();
+    create(&stage, "plain", json!({})).await.unwrap();
+    let annotations = json!({"metadata": {"annotations": {"user": "y".repeat(200_000)}}});
+    stage.merge("long", annotations).await.unwrap();
+
+    let list = early(&stage).list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(list.len(), 2);
+    let shown = early(&stage).get("long").await.unwrap();
+    assert_eq!(annotation(&shown, ANNOTATION_OF_V1ALPHA2), None);
+    assert_eq!(shown.metadata.labels.unwrap()[LABEL_OF_V1ALPHA2], "left-out");
+    let label = json!({"metadata": {"labels": {"a": "b"}}});
+    let text = refusal(early(&stage).patch("long", &PatchParams::default(), &Patch::Merge(&label)).await);
+    assert!(text.contains("write the object in v1"), "{text}");
+    let stored = stage.merge("long", label).await.unwrap();
+    assert_eq!(stored.data["spec"], spec);
+    let text = refusal(early(&stage).delete("long", &DeleteParams::default()).await);
+    assert!(text.contains("write the object in v1"), "{text}");
+    stage.redis_failovers().delete("long", &DeleteParams::default()).await.unwrap();
 }

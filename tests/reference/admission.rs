@@ -88,18 +88,25 @@ fn text(problem: &Problem) -> String {
     format!("`` {message} ``")
 }
 
-/// A spec as an indented block. Of lines that are all the same, and of a long line, there is only the beginning.
+/// A spec as an indented block. Of items that are all the same, and of a long line, there is only the beginning.
 fn block(spec: &str) -> String {
     let text = serde_saphyr::to_string(&json!({"spec": yaml(spec)})).expect("YAML");
     let lines: Vec<_> = text.lines().collect();
-    let mut block = String::new();
-    for same in lines.chunk_by(|one, next| one == next) {
-        let shown: String = same[0].chars().take(LINE_CHARS).collect();
-        let cut = if shown == same[0] { "" } else { "…" };
-        line(&mut block, &format!("    {shown}{cut}"));
-        if same.len() > 1 {
-            line(&mut block, &format!("    # … and {} such lines more", same.len() - 1));
+    let (mut block, mut rest) = (String::new(), &lines[..]);
+    while !rest.is_empty() {
+        // A long text has a line of its own below its hyphen.
+        let height = if rest[0].ends_with(">-") { 2 } else { 1 };
+        let item = &rest[..height];
+        let times = rest.chunks(height).take_while(|other| *other == item).count();
+        for text in item {
+            let shown: String = text.chars().take(LINE_CHARS).collect();
+            let cut = if shown == *text { "" } else { "…" };
+            line(&mut block, &format!("    {shown}{cut}"));
         }
+        if times > 1 {
+            line(&mut block, &format!("    # … and {} such lines more", height * (times - 1)));
+        }
+        rest = &rest[height * times..];
     }
     block
 }
@@ -148,10 +155,12 @@ fn judged_around(rule: &Rule) -> Problem {
     let view = View { redis_failovers: Some(others), secrets, config_maps };
     let object = json!({"metadata": {"name": name(rule)}, "spec": yaml(rule.example.bad)});
     let judged = admission::judge(&object, None, &Images::default(), &view);
-    let warnings = [judged.warnings, v1alpha2::warnings(&object)].concat();
+    let early = v1alpha2::remarks(&object);
+    let [problems, warnings] =
+        [[judged.problems, early.problems].concat(), [judged.warnings, early.warnings].concat()];
     let (said, others) = match rule.severity {
-        Severity::Refuse => (judged.problems, warnings),
-        Severity::Warn => (warnings, judged.problems),
+        Severity::Refuse => (problems, warnings),
+        Severity::Warn => (warnings, problems),
     };
     assert!(said.len() == 1 && others.is_empty(), "{}: {said:?} {others:?}", rule.id);
     said[0].clone()

@@ -36,6 +36,9 @@ pub struct Metadata<'a> {
     /// The namespace; empty if the object is cluster-scoped.
     #[serde(borrow, deserialize_with = "text")]
     pub namespace: Cow<'a, str>,
+    /// The annotations as they stand in the text; empty where there are none.
+    #[serde(borrow, deserialize_with = "as_it_stands")]
+    pub annotations: Cow<'a, str>,
     /// The object is being deleted.
     #[serde(rename = "deletionTimestamp", deserialize_with = "is_there")]
     pub is_deleted: bool,
@@ -47,6 +50,11 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de
     #[serde(transparent)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     Ok(Option::<Text<'_>>::deserialize(deserializer)?.map(|text| text.0).unwrap_or_default())
+}
+
+fn as_it_stands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    let value = Option::<&RawValue>::deserialize(deserializer)?;
+    Ok(value.map(|value| value.get().into()).unwrap_or_default())
 }
 
 fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

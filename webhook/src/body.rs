@@ -1,8 +1,8 @@
 //! Reads bodies without letting all of them together take the memory.
 //!
 //! The first bytes of every body are free: what real reviews have. They are bounded by the number of requests in
-//! flight. What is longer waits for a share of a common room, and large bodies are decoded and decided on one after
-//! the other, because decoded JSON takes several times the memory of its text.
+//! flight. What is longer waits in a short line for a share of a common room, and large bodies are decoded and decided
+//! on one after the other, because decoded JSON takes several times the memory of its text.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,18 +19,25 @@ use crate::{MAX_BODY_BYTES, REQUEST_TIMEOUT};
 pub(crate) const FREE_BYTES: usize = 32 * 1024;
 /// Bytes that all longer bodies may have together: two of the longest.
 const ROOM_BYTES: usize = 2 * MAX_BODY_BYTES;
+/// Longer bodies that may wait for a share. Each takes some 150 KiB: what its peer sends ahead, in three layers.
+const LINE: usize = 32;
 /// What a body that waited too long needs to say so before [`REQUEST_TIMEOUT`].
 const TO_ANSWER: Duration = Duration::from_millis(500);
 
 /// What the long bodies of a server share.
 pub(crate) struct Room {
     bytes: Arc<Semaphore>,
+    line: Semaphore,
     turn: Arc<Semaphore>,
 }
 
 impl Room {
     pub(crate) fn new() -> Self {
-        Self { bytes: Arc::new(Semaphore::new(ROOM_BYTES)), turn: Arc::new(Semaphore::new(1)) }
+        Self {
+            bytes: Arc::new(Semaphore::new(ROOM_BYTES)),
+            line: Semaphore::new(LINE),
+            turn: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// Reads a body to its end.
@@ -55,7 +62,8 @@ impl Room {
             }
             if length > FREE_BYTES && read.share.is_none() {
                 // All of it at once: bodies that each hold a part and wait for the rest would wait for each other.
-                read.share = Some(acquire(&self.bytes, longest, waits_until).await?);
+                read.share = Some(self.share(longest, waits_until).await?);
+                read.text.reserve_exact(longest.saturating_sub(read.text.len()));
             }
             // A copy: a frame of one byte would keep the whole buffer that it came in.
             read.text.extend_from_slice(&data);
@@ -64,6 +72,12 @@ impl Room {
             read.turn = Some(acquire(&self.turn, 1, waits_until).await?);
         }
         Ok(read)
+    }
+
+    /// Waits in line for a share. Where the line is long, waiting is of no use.
+    async fn share(&self, bytes: usize, until: Instant) -> Result<OwnedSemaphorePermit, ReviewError> {
+        let _place = self.line.try_acquire().map_err(|_| ReviewError::Busy)?;
+        acquire(&self.bytes, bytes, until).await
     }
 }
 
@@ -84,7 +98,7 @@ async fn acquire(
 pub(crate) struct Read {
     /// The body.
     pub(crate) text: Vec<u8>,
-    /// Its bytes; to be dropped with the text.
+    /// Its bytes; to be dropped with the text, or with the answer that takes its place.
     pub(crate) share: Option<OwnedSemaphorePermit>,
     /// The turn to be decoded and decided on; to be held until the answer is made.
     pub(crate) turn: Option<OwnedSemaphorePermit>,

@@ -1,15 +1,17 @@
 //! The codec of `ConversionReview` in `apiextensions.k8s.io/v1`.
 //!
-//! A review carries a whole list. It is taken apart and put together as text, so that only one object at a time is in
-//! memory as a tree, which is many times as large.
+//! A review carries a whole list. It is taken apart as text, and each object is written into the answer as soon as it
+//! is converted: a single one is in memory as a tree, which is many times as large.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::ser::{Error as _, SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::object;
 use crate::review::{MESSAGE_BYTES, ReviewError, cut, parse, short_uid};
@@ -73,9 +75,6 @@ fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawVal
     deserializer.deserialize_seq(Objects)
 }
 
-/// All objects in the order of the request, or why one of them cannot be converted.
-pub(crate) type Converted = Result<Vec<Box<RawValue>>, String>;
-
 /// Reads a review as the API server sends it.
 pub(crate) fn decode(body: &[u8]) -> Result<Request<'_>, ReviewError> {
     let review: IncomingReview<'_> = parse(body)?;
@@ -86,34 +85,71 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request<'_>, ReviewError> {
     review.request.ok_or(ReviewError::NoRequest)
 }
 
+/// The review that answers a request, and why an object of it cannot be converted, if one cannot.
+pub(crate) struct Answer {
+    pub(crate) text: Vec<u8>,
+    pub(crate) failure: Option<String>,
+}
+
 /// Converts one object after the other. The first that fails fails the review: the protocol knows no other way.
-pub(crate) fn convert(
+pub(crate) fn answer(
     request: &Request<'_>,
     convert: impl Fn(Value, &str) -> Result<Value, String>,
-) -> Converted {
-    let unreadable = |index: usize, error| format!("object {index} of the list: {error}");
-    let one = |(index, object): (usize, &&RawValue)| {
-        let (object, managed) =
-            object::with_managed(object.get()).map_err(|error| unreadable(index, error))?;
-        let converted = convert(object, &request.wanted)?;
-        to_raw_value(&object::Whole(&converted, managed)).map_err(|error| unreadable(index, error))
-    };
-    request.objects.iter().enumerate().map(one).collect()
+) -> Result<Answer, ReviewError> {
+    let failure = RefCell::new(None);
+    let objects = Converting { request, convert, failure: &failure };
+    let success = Status { status: "Success", message: None };
+    let about = ENVELOPE_BYTES + request.objects.iter().map(|object| object.get().len() + 1).sum::<usize>();
+    match encode(about, &request.uid, objects, success) {
+        Ok(text) => Ok(Answer { text, failure: None }),
+        Err(error) => {
+            let failure = failure.take().ok_or(ReviewError::Encode(error))?;
+            let failed = Status { status: "Failed", message: Some(cut(&failure, MESSAGE_BYTES)) };
+            let none: [Value; 0] = [];
+            let text = encode(ENVELOPE_BYTES, &request.uid, none, failed).map_err(ReviewError::Encode)?;
+            Ok(Answer { text, failure: Some(failure) })
+        }
+    }
+}
+
+/// The objects of a request, converted while they are written.
+struct Converting<'a, C> {
+    request: &'a Request<'a>,
+    convert: C,
+    /// Why an object cannot be converted, which ends the writing.
+    failure: &'a RefCell<Option<String>>,
+}
+
+impl<C: Fn(Value, &str) -> Result<Value, String>> Serialize for Converting<'_, C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let failed = |message: String| {
+            self.failure.replace(Some(message));
+            S::Error::custom("an object cannot be converted")
+        };
+        let mut written = serializer.serialize_seq(None)?;
+        for (index, text) in self.request.objects.iter().enumerate() {
+            let (object, managed) = object::with_managed(text.get())
+                .map_err(|error| failed(format!("object {index} of the list: {error}")))?;
+            let converted = (self.convert)(object, &self.request.wanted).map_err(failed)?;
+            written.serialize_element(&object::Whole(&converted, managed))?;
+        }
+        written.end()
+    }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct OutgoingReview<'a> {
+struct OutgoingReview<'a, O> {
     api_version: &'static str,
     kind: &'static str,
-    response: Response<'a>,
+    response: Response<'a, O>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Response<'a> {
+struct Response<'a, O> {
     uid: &'a str,
-    converted_objects: &'a [Box<RawValue>],
+    converted_objects: O,
     result: Status<'a>,
 }
 
@@ -124,19 +160,16 @@ struct Status<'a> {
     message: Option<Cow<'a, str>>,
 }
 
-/// Writes the review that answers the request `uid`.
-pub(crate) fn encode(uid: &str, converted: &Converted) -> Result<Vec<u8>, ReviewError> {
-    let (converted_objects, result) = match converted {
-        Ok(objects) => (&objects[..], Status { status: "Success", message: None }),
-        Err(message) => (&[][..], Status { status: "Failed", message: Some(cut(message, MESSAGE_BYTES)) }),
-    };
-    // Objects may be all that there is room for: growing would copy them.
-    let bytes: usize = converted_objects.iter().map(|object| object.get().len() + 1).sum();
-    let mut review = Vec::with_capacity(bytes + ENVELOPE_BYTES);
+fn encode(
+    about: usize,
+    uid: &str,
+    converted_objects: impl Serialize,
+    result: Status<'_>,
+) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(about);
     let response = Response { uid, converted_objects, result };
-    let answer = OutgoingReview { api_version: API_VERSION, kind: KIND, response };
-    serde_json::to_writer(&mut review, &answer).map_err(ReviewError::Encode)?;
-    Ok(review)
+    serde_json::to_writer(&mut text, &OutgoingReview { api_version: API_VERSION, kind: KIND, response })?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -152,14 +185,14 @@ mod tests {
     /// Writes the version into the object, unless it is called "bad".
     fn answered(body: &[u8]) -> Value {
         let request = decode(body).unwrap();
-        let converted = convert(&request, |mut object, wanted| {
+        let answer = super::answer(&request, |mut object, wanted| {
             if object["name"] == "bad" {
                 return Err("bad: spec.x: is wrong".to_owned());
             }
             object["apiVersion"] = json!(wanted);
             Ok(object)
         });
-        serde_json::from_slice(&encode(&request.uid, &converted).unwrap()).unwrap()
+        serde_json::from_slice(&answer.unwrap().text).unwrap()
     }
 
     #[test]
@@ -202,12 +235,14 @@ mod tests {
         let object = format!(r#"{{"metadata":{{"managedFields":{managed},"name":"good"}}}}"#);
         let body = String::from_utf8(review(&[json!("OBJECT")])).unwrap().replace("\"OBJECT\"", &object);
         let request = decode(body.as_bytes()).unwrap();
-        let converted = convert(&request, |object, _| {
+        let answer = super::answer(&request, |object, _| {
             assert_eq!(object, json!({"metadata": {"name": "good"}}));
             Ok(object)
         });
-        let whole = format!(r#"{{"metadata":{{"name":"good","managedFields":{managed}}}}}"#);
-        assert_eq!(converted.unwrap()[0].get(), whole);
+        let whole =
+            format!(r#""convertedObjects":[{{"metadata":{{"name":"good","managedFields":{managed}}}}}]"#);
+        let text = String::from_utf8(answer.unwrap().text).unwrap();
+        assert!(text.contains(&whole), "{text:.200}");
     }
 
     #[test]
@@ -228,8 +263,8 @@ mod tests {
     fn a_long_reason_is_cut() {
         let body = review(&[json!({})]);
         let request = decode(&body).unwrap();
-        let converted = convert(&request, |_, _| Err("x".repeat(1 << 20)));
-        assert!(encode("u", &converted).unwrap().len() < 20 * 1024);
+        let answer = super::answer(&request, |_, _| Err("x".repeat(1 << 20)));
+        assert!(answer.unwrap().text.len() < 20 * 1024);
     }
 
     #[test]

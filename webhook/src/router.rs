@@ -6,18 +6,19 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use crate::body::{Read, Room};
-use crate::conversion::{self, Converted};
+use crate::conversion;
 use crate::review::{self, ECHO_BYTES, Operation, Request, ReviewError, Verdict};
 
 /// Longest body that is read. An object is at most 3 MiB in the API, and a review carries two.
@@ -76,7 +77,7 @@ pub fn router(admit: Arc<dyn Admit>, observe: Observe) -> Router {
 }
 
 /// From the body of a review to that of its answer.
-type Reply = fn(&Endpoint, Read) -> Result<(Vec<u8>, Decided), ReviewError>;
+type Reply = fn(&Endpoint, Read) -> Result<(Bytes, Decided), ReviewError>;
 
 struct Parts {
     admit: Arc<dyn Admit>,
@@ -124,7 +125,7 @@ async fn refuse(State(endpoint): State<Arc<Endpoint>>) -> StatusCode {
     StatusCode::METHOD_NOT_ALLOWED
 }
 
-async fn review(endpoint: &Endpoint, http: HttpRequest) -> Result<(Vec<u8>, Decided), ReviewError> {
+async fn review(endpoint: &Endpoint, http: HttpRequest) -> Result<(Bytes, Decided), ReviewError> {
     require_json(&http)?;
     let read = endpoint.parts.room.read(http.into_body()).await?;
     // A panic would take the connection with it, and the other requests on it.
@@ -132,11 +133,11 @@ async fn review(endpoint: &Endpoint, http: HttpRequest) -> Result<(Vec<u8>, Deci
         .unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
-fn mutated(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
+fn mutated(endpoint: &Endpoint, body: Read) -> Result<(Bytes, Decided), ReviewError> {
     admitted(endpoint, body, Admit::mutate)
 }
 
-fn validated(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
+fn validated(endpoint: &Endpoint, body: Read) -> Result<(Bytes, Decided), ReviewError> {
     admitted(endpoint, body, |admit, request| admit.validate(request).without_patch())
 }
 
@@ -144,7 +145,7 @@ fn admitted(
     endpoint: &Endpoint,
     body: Read,
     decide: fn(&dyn Admit, &Request<'_>) -> Verdict,
-) -> Result<(Vec<u8>, Decided), ReviewError> {
+) -> Result<(Bytes, Decided), ReviewError> {
     // All of it is held to the end: the request borrows from the text.
     let Read { text, share: _share, turn: _turn } = body;
     let request = review::decode(&text)?;
@@ -154,22 +155,35 @@ fn admitted(
         verdict: if verdict.is_allowed() { "allowed" } else { "denied" },
         operation: Some(request.operation),
     };
-    Ok((review::encode(&request.uid, &verdict)?, decided))
+    Ok((review::encode(&request.uid, &verdict)?.into(), decided))
 }
 
-fn converted(endpoint: &Endpoint, body: Read) -> Result<(Vec<u8>, Decided), ReviewError> {
+fn converted(endpoint: &Endpoint, body: Read) -> Result<(Bytes, Decided), ReviewError> {
     // As above: the objects borrow from the text.
-    let Read { text, share: _share, turn: _turn } = body;
+    let Read { text, share, turn: _turn } = body;
     let request = conversion::decode(&text)?;
-    let converted: Converted =
-        conversion::convert(&request, |object, wanted| endpoint.parts.admit.convert(object, wanted));
+    let convert = |object, wanted: &str| endpoint.parts.admit.convert(object, wanted);
+    let conversion::Answer { text, failure } = conversion::answer(&request, convert)?;
     let (uid, wanted, objects) = (&request.uid, &*short(&request.wanted), request.objects.len());
-    match &converted {
-        Ok(_) => debug!(uid, wanted, objects, "converted"),
-        Err(message) => info!(uid, wanted, objects, message = &*short(message), "conversion failed"),
+    match &failure {
+        None => debug!(uid, wanted, objects, "converted"),
+        Some(message) => info!(uid, wanted, objects, message = &*short(message), "conversion failed"),
     }
-    let verdict = if converted.is_ok() { "converted" } else { "failed" };
-    Ok((conversion::encode(uid, &converted)?, Decided { verdict, operation: None }))
+    let verdict = if failure.is_none() { "converted" } else { "failed" };
+    let body = Bytes::from_owner(LongAnswer { text, _share: share });
+    Ok((body, Decided { verdict, operation: None }))
+}
+
+/// An answer as long as its request, in whose place it is: it holds the share until its peer has taken it.
+struct LongAnswer {
+    text: Vec<u8>,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for LongAnswer {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
 }
 
 fn require_json(http: &HttpRequest) -> Result<(), ReviewError> {

@@ -1,17 +1,18 @@
 //! TLS, the accept loop, and a stop that loses no request.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderValue, Version, header};
 use axum::response::IntoResponse;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::{ServerConfig, crypto};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -90,6 +91,8 @@ pub struct Limits {
     pub idle: Duration,
     /// The same, while there are as many connections or requests as there may be. Default 1 s.
     pub idle_when_full: Duration,
+    /// Time for a peer to take a long answer; then its connection is cut off. Default 5 s.
+    pub answer: Duration,
     /// Requests in flight over all connections, until their answers are sent; further ones get 503 at once.
     /// Default 256: an API server has at most 200 changes in flight.
     pub requests: usize,
@@ -103,6 +106,7 @@ impl Default for Limits {
             header: Duration::from_secs(5),
             idle: Duration::from_secs(120),
             idle_when_full: Duration::from_secs(1),
+            answer: Duration::from_secs(5),
             requests: 256,
         }
     }
@@ -216,32 +220,35 @@ impl Server {
 
     async fn requests(&self, stream: TlsStream<TcpStream>, peer: SocketAddr) {
         let http = self.http(stream.get_ref().1.alpn_protocol());
-        let activity = Activity::new();
+        let (activity, late) = (Activity::new(), CancellationToken::new());
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(|request: hyper::Request<Incoming>| {
-            let request_is_http1 = request.version() < Version::HTTP_2;
+            let is_http1 = request.version() < Version::HTTP_2;
             let answered = self.permit().map(|permit| (permit, activity.begin(), router.call(request)));
-            // A peer may send on an idle HTTP/1 connection at the moment in which it is closed, and does not send a POST
-            // twice. So from the beginning of the stop each answer says that it is the last one of its connection: those
-            // that are left at the end are those that nobody used meanwhile.
-            let last = request_is_http1 && self.draining.is_cancelled();
+            let (draining, late, limit) = (self.draining.clone(), late.clone(), self.limits.answer);
             async move {
-                let Some((permit, in_flight, response)) = answered else {
-                    return Ok(ReviewError::Busy.into_response().map(|body| Answer { body, _permit: None }));
+                let mut response = match answered {
+                    None => ReviewError::Busy.into_response().map(Answer::from),
+                    Some((permit, in_flight, response)) => {
+                        let response = response.await?;
+                        drop(in_flight);
+                        response.map(|body| Answer::new(body, permit, limit, late))
+                    }
                 };
-                let mut response = response.await;
-                if let (Ok(response), true) = (&mut response, last) {
+                // A peer may send on an idle HTTP/1 connection at the moment in which it is closed, and does not send a
+                // POST twice. So from the beginning of the stop each answer says that it is the last one of its
+                // connection: those that are left at the end are those that nobody used meanwhile.
+                if is_http1 && draining.is_cancelled() {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                drop(in_flight);
-                response.map(|response| response.map(|body| Answer { body, _permit: Some(permit) }))
+                Ok::<_, Infallible>(response)
             }
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
 
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            grace = self.to_close(&activity) => {
+            grace = self.to_close(&activity, &late) => {
                 connection.as_mut().graceful_shutdown();
                 match timeout(grace, connection).await {
                     Ok(ended) => ended,
@@ -255,7 +262,7 @@ impl Server {
     }
 
     /// Returns when a connection is to be closed, with the time that its peer has to agree.
-    async fn to_close(&self, activity: &Activity) -> Duration {
+    async fn to_close(&self, activity: &Activity, late: &CancellationToken) -> Duration {
         let idle_when_full = async {
             // The sender lives in `self`, so the wait cannot fail.
             let _ = self.full.subscribe().wait_for(|full| *full).await;
@@ -264,6 +271,7 @@ impl Server {
         tokio::select! {
             () = self.closing.cancelled() => self.grace,
             () = activity.idle_for(self.limits.idle) => self.grace,
+            () = late.cancelled() => Duration::ZERO,
             () = idle_when_full => self.limits.idle_when_full,
         }
     }
@@ -303,10 +311,39 @@ impl Server {
 }
 
 /// The body of an answer. Its request is in flight until the peer takes it: who asks and does not read must not
-/// make the server keep answers without end.
+/// make the server keep answers without end. It goes out in pieces, because a piece counts as taken once there is room
+/// for its first byte.
 struct Answer {
     body: Body,
+    /// What is left of the last data of `body`.
+    rest: Bytes,
     _permit: Option<OwnedSemaphorePermit>,
+    /// Ends the watch over the peer.
+    _untaken: Option<oneshot::Sender<Infallible>>,
+}
+
+impl Answer {
+    /// An answer to a request in flight. Cancels `late` where it is long and its peer takes longer than `limit`.
+    fn new(body: Body, permit: OwnedSemaphorePermit, limit: Duration, late: CancellationToken) -> Self {
+        let is_long = body.size_hint().lower() > UNSENT_BYTES as u64;
+        let untaken = is_long.then(|| {
+            let (untaken, taken) = oneshot::channel();
+            tokio::spawn(async move {
+                // Nothing is sent: the other end goes with the answer.
+                if timeout(limit, taken).await.is_err() {
+                    late.cancel();
+                }
+            });
+            untaken
+        });
+        Self { body, rest: Bytes::new(), _permit: Some(permit), _untaken: untaken }
+    }
+}
+
+impl From<Body> for Answer {
+    fn from(body: Body) -> Self {
+        Self { body, rest: Bytes::new(), _permit: None, _untaken: None }
+    }
 }
 
 impl HttpBody for Answer {
@@ -317,14 +354,30 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context))
+                .map(|frame| frame.map(Frame::into_data))
+            {
+                Some(Ok(Ok(data))) => self.rest = data,
+                Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.rest.len().min(UNSENT_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
     }
 }

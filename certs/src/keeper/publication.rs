@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::Bundle;
 
-/// Changes are collected for this long before they are acted on.
-const GATHER: Duration = Duration::from_millis(200);
+/// Changes are collected for this long before they are acted on: who installs writes several objects in a row.
+const GATHER: Duration = Duration::from_millis(50);
 /// The longest pause in a quarrel over a `caBundle`.
 const MAX_GATHER: Duration = Duration::from_secs(30);
 /// A quarrel is over when nobody had to write for so long.

@@ -5,6 +5,7 @@ use std::fmt::Arguments;
 
 use super::catalogue::{Rule, rule};
 use super::{Findings, directive};
+use crate::api::defaults::SENTINEL_CONFIG;
 use crate::api::spec::CommandRename;
 use crate::api::{Problem, RedisFailoverSpec};
 
@@ -13,6 +14,8 @@ const TOO_LONG: &Rule = rule("entry-too-long");
 
 /// Entries of a list at most. Servers have fewer options and commands.
 pub(crate) const ENTRIES: usize = 256;
+/// Entries of the Sentinels' customConfig at most: as many, and those that the defaults add.
+pub(crate) const SENTINEL_ENTRIES: usize = ENTRIES + SENTINEL_CONFIG.len();
 /// Characters of an entry of customConfig at most.
 pub(crate) const ENTRY_CHARS: usize = 1024;
 /// Characters of a command's name at most.
@@ -21,26 +24,26 @@ pub(crate) const COMMAND_CHARS: usize = 128;
 pub(crate) const CLAIM_NAME_CHARS: usize = 253;
 
 pub(super) fn check(spec: &RedisFailoverSpec, found: &mut Findings) {
-    for (path, list) in [
-        ("spec.redis.customConfig", &spec.redis.custom_config),
-        ("spec.sentinel.customConfig", &spec.sentinel.custom_config),
+    for (path, list, most) in [
+        ("spec.redis.customConfig", &spec.redis.custom_config, ENTRIES),
+        ("spec.sentinel.customConfig", &spec.sentinel.custom_config, SENTINEL_ENTRIES),
     ] {
-        number(path, list.len(), found);
+        number(path, list.len(), most, found);
         for (index, entry) in list.iter().enumerate() {
             length(format_args!("{path}[{index}]"), entry, ENTRY_CHARS, found);
         }
     }
     let path = "spec.redis.customCommandRenames";
-    number(path, spec.redis.custom_command_renames.len(), found);
+    number(path, spec.redis.custom_command_renames.len(), ENTRIES, found);
     for (index, CommandRename { from, to }) in spec.redis.custom_command_renames.iter().enumerate() {
         length(format_args!("{path}[{index}].from"), from, COMMAND_CHARS, found);
         length(format_args!("{path}[{index}].to"), to, COMMAND_CHARS, found);
     }
 }
 
-fn number(path: &str, entries: usize, found: &mut Findings) {
-    if entries > ENTRIES {
-        let reason = format!("entries are more than {ENTRIES}");
+fn number(path: &str, entries: usize, most: usize, found: &mut Findings) {
+    if entries > most {
+        let reason = format!("entries are more than {most}");
         found.report(TOO_MANY, Problem::new(path, entries.to_string(), reason, "remove some"));
     }
 }

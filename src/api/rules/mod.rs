@@ -45,6 +45,16 @@ pub struct Verdict {
     pub warnings: Vec<Problem>,
 }
 
+impl Verdict {
+    /// Adds what is wrong under a rule, as that rule says.
+    pub(crate) fn report(&mut self, rule: &'static Rule, problem: Problem) {
+        match rule.severity {
+            Severity::Refuse => self.problems.push(problem),
+            Severity::Warn => self.warnings.push(problem),
+        }
+    }
+}
+
 /// Checks a filled spec. With `old`, only what this update changed can be refused; the rest becomes a warning.
 #[must_use]
 pub fn check(name: &str, spec: &RedisFailoverSpec, old: Option<&RedisFailoverSpec>) -> Verdict {
@@ -119,10 +129,10 @@ impl Findings {
         let mut verdict = Verdict::default();
         for finding in self.0 {
             match finding.rule.severity {
-                Severity::Refuse if finding.fields.iter().any(&mut is_changed) => {
-                    verdict.problems.push(finding.problem);
+                Severity::Refuse if !finding.fields.iter().any(&mut is_changed) => {
+                    verdict.warnings.push(finding.problem);
                 }
-                Severity::Refuse | Severity::Warn => verdict.warnings.push(finding.problem),
+                Severity::Refuse | Severity::Warn => verdict.report(finding.rule, finding.problem),
             }
         }
         verdict

@@ -11,7 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 
 use crate::api::rules::NAME_MAX;
 use crate::api::rules::directive::SECRETS;
-use crate::api::rules::limits::{CLAIM_NAME_CHARS, COMMAND_CHARS, ENTRIES, ENTRY_CHARS};
+use crate::api::rules::limits::{CLAIM_NAME_CHARS, COMMAND_CHARS, ENTRIES, ENTRY_CHARS, SENTINEL_ENTRIES};
 use crate::api::rules::owned::{self, Owned};
 use crate::api::rules::texts::{self, Text};
 
@@ -178,8 +178,8 @@ fn of_renames() -> Vec<Rule> {
 
 /// Adds the rules to the schema, and the limits that they need.
 pub(super) fn add(root: &mut JSONSchemaProps) {
-    for list in [LISTS[0], LISTS[1], RENAMES] {
-        limit(root, list, |field| field.max_items = i64::try_from(ENTRIES).ok());
+    for (list, most) in [(LISTS[0], ENTRIES), (LISTS[1], SENTINEL_ENTRIES), (RENAMES, ENTRIES)] {
+        limit(root, list, |field| field.max_items = i64::try_from(most).ok());
     }
     for list in LISTS {
         limit(root, &format!("{list}[]"), |entry| entry.max_length = i64::try_from(ENTRY_CHARS).ok());

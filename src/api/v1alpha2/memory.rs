@@ -51,6 +51,13 @@ impl Memory {
         }
     }
 
+    /// The field that takes most, by its pointer, and its value.
+    pub(super) fn longest(&self) -> Option<(&str, &Value)> {
+        let changed = self.changed.iter().map(|(at, (_, is))| (at, is));
+        let all = self.added.iter().chain(&self.removed).chain(changed);
+        all.max_by_key(|(_, value)| value.to_string().len()).map(|(at, value)| (at.as_str(), value))
+    }
+
     /// Makes the whole of `plain` again. Where somebody wrote something else meanwhile, that stays.
     pub(super) fn restore(self, plain: &mut Value) {
         for (at, was) in self.removed {
@@ -155,6 +162,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_fraction_comes_back_to_the_last_digit(fraction in any::<f64>().prop_filter("JSON", |it| it.is_finite())) {
+            let memory = Memory::between(&json!({}), &json!({"a": fraction}));
+            let read: Memory = serde_json::from_str(&json!(memory).to_string()).unwrap();
+            prop_assert_eq!(read, memory);
+        }
+
         #[test]
         fn what_is_remembered_is_restored(plain in values(), whole in values()) {
             let memory = Memory::between(&plain, &whole);

@@ -9,18 +9,25 @@
 //!   + what only v1 says
 //! ```
 //!
+//! A memory that does not fit into annotations is left out, with a label that says so; such an object can be read and
+//! not be written. The [rule](too_long) keeps new ones from being stored.
+//!
 //! A memory counts only where the object still says what it said when the memory was made, so an edit wins over it.
 //! What makes a round trip exact is thus the memory alone, whatever the mapping does.
 
 mod affinity;
 mod fields;
+mod fit;
 mod memory;
 pub mod spec;
 
 use serde_json::{Map, Value, json};
 
+pub use fit::{surely_fits, too_long};
 pub use spec::{RedisFailover, RedisFailoverSpec};
 
+use super::rules::Verdict;
+use super::rules::catalogue::{Rule, around};
 use super::{GROUP, KIND, Problem, parse};
 use memory::Memory;
 
@@ -33,6 +40,13 @@ pub const VERSION: &str = "v1alpha2";
 pub const ANNOTATION_OF_V1ALPHA2: &str = "storage.spotahome.com/v1-fields";
 /// Annotation of a `v1` object: what `v1alpha2` said of it beyond its spec.
 pub const ANNOTATION_OF_V1: &str = "storage.spotahome.com/v1alpha2-fields";
+
+/// Label of a `v1alpha2` object whose annotation has no room. Labels may have any size in all.
+pub const LABEL_OF_V1ALPHA2: &str = ANNOTATION_OF_V1ALPHA2;
+/// Its value.
+const LEFT_OUT: &str = "left-out";
+
+pub(crate) const BELOW_THREE: &Rule = around("below-three");
 
 /// Servers and Sentinels that the early operator asked for.
 const EARLY_REPLICAS: i64 = 3;
@@ -68,7 +82,7 @@ pub fn convert(object: Value, wanted: &str) -> Result<Value, Problem> {
 
 /// What the early operator would have refused and this one only warns of.
 #[must_use]
-pub fn warnings(object: &Value) -> Vec<Problem> {
+pub fn remarks(object: &Value) -> Verdict {
     let few = |part: &str| {
         let replicas = object.pointer(&format!("/spec/{part}/replicas"))?.as_i64()?;
         (1..EARLY_REPLICAS).contains(&replicas).then(|| {
@@ -80,7 +94,11 @@ pub fn warnings(object: &Value) -> Vec<Problem> {
             )
         })
     };
-    ["redis", "sentinel"].into_iter().filter_map(few).collect()
+    let mut verdict = Verdict::default();
+    for problem in ["redis", "sentinel"].into_iter().filter_map(few) {
+        verdict.report(BELOW_THREE, problem);
+    }
+    verdict
 }
 
 fn api_version(version: &str) -> String {
@@ -91,6 +109,7 @@ fn upward(object: &mut Map<String, Value>) -> Result<(), Problem> {
     if let Some(spec) = object.get("spec") {
         parse::early_spec(spec)?;
     }
+    fit::refuse_what_is_not_whole(object)?;
     let name = name(object);
     let remembered = take_annotation(object, ANNOTATION_OF_V1ALPHA2)?;
     let early = take_spec(object);
@@ -101,9 +120,20 @@ fn upward(object: &mut Map<String, Value>) -> Result<(), Problem> {
     annotate(object, ANNOTATION_OF_V1, &lost)
 }
 
-/// Fails for no spec: one object would spoil a whole list. The API server still refuses a list with an object whose
-/// annotations have more than 256 KiB.
+/// Fails for no spec: one object would spoil a whole list.
 fn downward(object: &mut Map<String, Value>) -> Result<(), Problem> {
+    let lost = lower(object)?;
+    annotate(object, ANNOTATION_OF_V1ALPHA2, &lost)?;
+    take_text(object, "labels", LABEL_OF_V1ALPHA2)?;
+    if !fit::fits(object) {
+        take_text(object, "annotations", ANNOTATION_OF_V1ALPHA2)?;
+        put_text(object, "labels", LABEL_OF_V1ALPHA2, LEFT_OUT.to_owned())?;
+    }
+    Ok(())
+}
+
+/// Gives an object the spec of the early version, and returns what that cannot say.
+fn lower(object: &mut Map<String, Value>) -> Result<Memory, Problem> {
     let name = name(object);
     let remembered = take_annotation(object, ANNOTATION_OF_V1)?;
     let stored = take_spec(object);
@@ -111,7 +141,7 @@ fn downward(object: &mut Map<String, Value>) -> Result<(), Problem> {
     remembered.restore(&mut early);
     let lost = Memory::between(&fields::up(&early, &name), &stored);
     put_spec(object, early);
-    annotate(object, ANNOTATION_OF_V1ALPHA2, &lost)
+    Ok(lost)
 }
 
 fn name(object: &Map<String, Value>) -> String {
@@ -132,40 +162,47 @@ fn put_spec(object: &mut Map<String, Value>, mut holder: Value) {
 
 /// Takes a memory out of the annotations. One that cannot be read, because somebody wrote into it, is forgotten.
 fn take_annotation(object: &mut Map<String, Value>, key: &str) -> Result<Memory, Problem> {
-    let Some(metadata) = metadata(object)? else { return Ok(Memory::default()) };
-    let Some(annotations) = annotations(metadata)? else { return Ok(Memory::default()) };
-    let Some(text) = annotations.remove(key) else { return Ok(Memory::default()) };
-    if annotations.is_empty() {
-        metadata.remove("annotations");
-    }
-    Ok(text.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+    let text = take_text(object, "annotations", key)?;
+    Ok(text
+        .as_ref()
+        .and_then(Value::as_str)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default())
 }
 
 /// Writes a memory into the annotations; an empty one takes the place of nothing.
 fn annotate(object: &mut Map<String, Value>, key: &str, memory: &Memory) -> Result<(), Problem> {
-    take_annotation(object, key)?;
+    take_text(object, "annotations", key)?;
     if *memory == Memory::default() {
         return Ok(());
     }
+    put_text(object, "annotations", key, json!(memory).to_string())
+}
+
+/// Takes a label or an annotation; where it was the last one, none are left.
+fn take_text(object: &mut Map<String, Value>, kind: &str, key: &str) -> Result<Option<Value>, Problem> {
+    let Some(metadata) = part(object, "metadata", "metadata")? else { return Ok(None) };
+    let Some(texts) = part(metadata, kind, &format!("metadata.{kind}"))? else { return Ok(None) };
+    let Some(text) = texts.remove(key) else { return Ok(None) };
+    if texts.is_empty() {
+        metadata.remove(kind);
+    }
+    Ok(Some(text))
+}
+
+/// Adds a label or an annotation.
+fn put_text(object: &mut Map<String, Value>, kind: &str, key: &str, text: String) -> Result<(), Problem> {
     if object.get("metadata").is_none_or(Value::is_null) {
         object.insert("metadata".to_owned(), json!({}));
     }
-    let Some(metadata) = metadata(object)? else { return Ok(()) };
-    if metadata.get("annotations").is_none_or(Value::is_null) {
-        metadata.insert("annotations".to_owned(), json!({}));
+    let Some(metadata) = part(object, "metadata", "metadata")? else { return Ok(()) };
+    if metadata.get(kind).is_none_or(Value::is_null) {
+        metadata.insert(kind.to_owned(), json!({}));
     }
-    if let Some(annotations) = annotations(metadata)? {
-        annotations.insert(key.to_owned(), json!(memory).to_string().into());
+    if let Some(texts) = part(metadata, kind, &format!("metadata.{kind}"))? {
+        texts.insert(key.to_owned(), text.into());
     }
     Ok(())
-}
-
-fn metadata(object: &mut Map<String, Value>) -> Result<Option<&mut Map<String, Value>>, Problem> {
-    part(object, "metadata", "metadata")
-}
-
-fn annotations(metadata: &mut Map<String, Value>) -> Result<Option<&mut Map<String, Value>>, Problem> {
-    part(metadata, "annotations", "metadata.annotations")
 }
 
 fn part<'a>(

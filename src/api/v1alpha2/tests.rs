@@ -38,15 +38,15 @@ fn object(version: &str, spec: Value) -> Value {
     })
 }
 
-fn early(spec: Value) -> Value {
+pub(super) fn early(spec: Value) -> Value {
     object("v1alpha2", spec)
 }
 
-fn stored(spec: Value) -> Value {
+pub(super) fn stored(spec: Value) -> Value {
     object("v1", spec)
 }
 
-fn to_early(object: Value) -> Value {
+pub(super) fn to_early(object: Value) -> Value {
     convert(object, "storage.spotahome.com/v1alpha2").unwrap()
 }
 
@@ -275,8 +275,9 @@ fn another_version_cannot_be_asked_for() {
 
 #[test]
 fn few_servers_are_warned_of() {
-    let texts =
-        |spec: Value| warnings(&stored(spec)).iter().map(|problem| problem.path.clone()).collect::<Vec<_>>();
+    let texts = |spec: Value| {
+        remarks(&stored(spec)).warnings.iter().map(|problem| problem.path.clone()).collect::<Vec<_>>()
+    };
     let both = json!({"redis": {"replicas": 2}, "sentinel": {"replicas": 1}});
     assert_eq!(texts(both), ["spec.redis.replicas", "spec.sentinel.replicas"]);
     assert!(texts(json!({"redis": {"replicas": 3}, "sentinel": {"replicas": 0}})).is_empty());

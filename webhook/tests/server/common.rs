@@ -116,7 +116,8 @@ impl Server {
 
     pub(crate) async fn start_with(limits: Limits, linger: Duration, grace: Duration) -> Self {
         let identity = Identity::new();
-        let outcomes = Arc::new(Mutex::new(Vec::new()));
+        // In one piece from the beginning: one that grows would look like memory that the server keeps.
+        let outcomes = Arc::new(Mutex::new(Vec::with_capacity(4096)));
         let sink = Arc::clone(&outcomes);
         let observe = move |outcome: &Outcome| sink.lock().unwrap().push(outcome.clone());
         let router = webhook::router(Arc::new(Rules), Arc::new(observe));

@@ -147,6 +147,20 @@ async fn from_the_beginning_of_the_stop_an_answer_is_the_last_one_of_its_http1_c
     assert!(answer.contains("connection: close\r\n"), "{answer}");
 }
 
+/// So is a refusal for want of room, which is made before any route.
+#[tokio::test]
+async fn from_the_beginning_of_the_stop_a_refusal_is_the_last_answer_of_its_http1_connection() {
+    let limits = Limits { requests: 1, ..Limits::default() };
+    let server = Server::start_with(limits, 10 * PATIENCE, PATIENCE).await;
+    let mut stream = server.tls("http/1.1").await.unwrap();
+    let _in_flight = half_a_request(&server).await;
+    server.drain.cancel();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("stays open").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("connection: close\r\n"), "{answer}");
+}
+
 /// Sends a review up to the middle of its body, and returns once the handler waits for the rest.
 pub(crate) async fn half_a_request(server: &Server) -> (TlsStream<TcpStream>, &'static [u8]) {
     let mut stream = server.tls("http/1.1").await.unwrap();

@@ -7,11 +7,14 @@ use crate::connections::half_a_request;
 use crate::frames::{
     self, END_STREAM, ENHANCE_YOUR_CALM, Frame, GO_AWAY, REFUSED_STREAM, RST_STREAM, WINDOW,
 };
-use http_body_util::{BodyExt, channel::Channel};
+use http_body_util::{BodyExt, Full, channel::Channel};
 use hyper::StatusCode;
 use hyper::body::Bytes;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use webhook::{Limits, REQUEST_TIMEOUT};
 
@@ -104,6 +107,50 @@ async fn long_bodies_wait_for_each_other_and_short_ones_for_none() {
         StatusCode::OK,
         "the room is free again"
     );
+}
+
+/// Two have the room, and never go on; behind them there is a line. Who comes later is told so, and does not wait.
+#[tokio::test]
+async fn of_long_bodies_only_so_many_wait() {
+    let server = Server::start().await;
+    let begin = Instant::now();
+    let (mut stalled, mut answers) = (Vec::new(), JoinSet::new());
+    for _ in 0..36 {
+        let (mut sender, body) = Channel::new(1);
+        let mut client = server.http2_with::<Channel<Bytes>>().await;
+        answers.spawn(client.send_request(post("/mutate", "application/json", body)));
+        sender.send_data(vec![b' '; 48 * 1024].into()).await.unwrap();
+        stalled.push((client, sender));
+    }
+    // Which of them came first is up to the kernel.
+    for _ in 0..2 {
+        let first = timeout(PATIENCE, answers.join_next()).await.expect("no answer");
+        assert_eq!(first.unwrap().unwrap().unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert!(begin.elapsed() < REQUEST_TIMEOUT / 2, "refused after {:?}", begin.elapsed());
+    server.serves_others().await;
+}
+
+/// Who asks for a long answer and does not take it is cut off.
+#[tokio::test]
+async fn a_long_answer_that_nobody_takes_ends_its_connection() {
+    let limits = Limits { answer: Duration::from_millis(200), ..Limits::default() };
+    let server = Server::start_with(limits, Duration::ZERO, PATIENCE).await;
+    let request = serde_json::json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "ConversionReview",
+        "request": {"uid": "u", "desiredAPIVersion": "example.com/v2", "objects": [{"text": "x".repeat(1 << 20)}]},
+    });
+    let request = post("/convert", "application/json", Full::<Bytes>::from(request.to_string()));
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.initial_stream_window_size(1);
+    let stream = TokioIo::new(server.tls("h2").await.unwrap());
+    let (mut sender, connection) = http.handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let untaken = timeout(PATIENCE, sender.send_request(request)).await.expect("no answer").unwrap();
+    assert_eq!(untaken.status(), StatusCode::OK);
+    let _ = timeout(PATIENCE, connection).await.expect("still connected").unwrap();
+    server.serves_others().await;
 }
 
 /// Who opens streams and takes them back at once makes work and never waits: such a connection ends.

@@ -25,6 +25,23 @@ pub(super) const RULES: &[Rule] = &[
          until it is mended.",
         create("redis: {replicas: three}", "redis: {replicas: 3}"),
     ),
+    refuse(
+        "too-long-for-v1alpha2",
+        "all that only `v1` has",
+        "What `v1alpha2` cannot say is kept in an annotation there, and Kubernetes lets an object have 256 KiB of \
+         annotations, those of the user included. An object that has more, because it was stored earlier or got \
+         further annotations, can be read in `v1alpha2` and not be written.",
+        create(
+            concat!(
+                "redis: {exporter: {enabled: true, args: [&a ",
+                x4!(x256!("long")),
+                ", ",
+                x16!(x4!("*a, ")),
+                "*a]}}"
+            ),
+            "redis: {exporter: {enabled: true, args: [--debug]}}",
+        ),
+    ),
     warn(
         "below-three",
         "spec.redis.replicas, spec.sentinel.replicas",

@@ -2,8 +2,8 @@
 //!
 //! Rules are made here alone, and code reports a problem only under a rule: so none can be reported that has no entry.
 //! The page `docs/admission.md` and the files in `example/redisfailover/bad` are made from these entries; the messages
-//! in them come from running the rules on the examples. What is said without a [`Rule`] in the code, because it takes
-//! other objects or a raw spec, has its entries in [`AROUND`].
+//! in them come from running the rules on the examples. What takes other objects or a raw spec has its entries in
+//! [`AROUND`].
 
 /// A text 256 times.
 macro_rules! x256 {
@@ -95,10 +95,19 @@ pub const AROUND: Chapter = Chapter { title: "Around the spec", rules: around::R
 
 /// The rule with this id. For constants: there, an id that no rule has does not compile.
 pub(in crate::api) const fn rule(id: &str) -> &'static Rule {
+    find(CATALOGUE, id)
+}
+
+/// The rule of [`AROUND`] with this id, in the same way.
+pub(crate) const fn around(id: &str) -> &'static Rule {
+    find(&[AROUND], id)
+}
+
+const fn find(chapters: &[Chapter], id: &str) -> &'static Rule {
     let mut chapter = 0;
     loop {
         // Past the last chapter there is no rule to be had; the compiler says so.
-        let rules = CATALOGUE[chapter].rules;
+        let rules = chapters[chapter].rules;
         let mut index = 0;
         while index < rules.len() {
             if is_same(rules[index].id, id) {

@@ -8,8 +8,8 @@ pub(super) const RULES: &[Rule] = &[
     refuse(
         "too-many-entries",
         "spec.redis.customConfig, spec.sentinel.customConfig, spec.redis.customCommandRenames",
-        "A list has at most 256 entries: servers have fewer options and commands. Without a limit the API server could \
-         not judge the list by itself.",
+        "A list has at most 256 entries: servers have fewer options and commands. The two times that are filled in for \
+         the Sentinels come besides. Without a limit the API server could not judge the list by itself.",
         create(
             concat!("redis: {customConfig: [", x256!("hz 10, "), "hz 10]}"),
             "redis: {customConfig: [hz 10]}",

@@ -128,6 +128,40 @@ proptest! {
         prop_assert_eq!(&again["spec"], &shown["spec"]);
     }
 
+    /// Somebody copies the annotations of another object, or of this one as it was earlier, in either version: nothing
+    /// of the user's gets lost, and no field of `v1` comes back.
+    #[test]
+    fn annotations_by_mistake_change_nothing_that_is_stored(
+        spec in spec(STORED),
+        of_early in spec(EARLY),
+        of_stored in spec(STORED),
+    ) {
+        let object = stored(spec);
+        let mut copied = object.clone();
+        copied["metadata"]["annotations"] = json!({"mine": "kept"});
+        for donor in [to_v1(early(of_early)).unwrap(), to_early(stored(of_stored))] {
+            let annotations = donor["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+            copied["metadata"]["annotations"].as_object_mut().unwrap().extend(annotations);
+        }
+        let shown = to_early(copied);
+        prop_assert_eq!(&shown["metadata"]["annotations"]["mine"], "kept");
+        let back = to_v1(shown).unwrap();
+        prop_assert_eq!(&back["spec"], &object["spec"]);
+        prop_assert_eq!(&back["metadata"]["annotations"]["mine"], "kept");
+    }
+
+    /// The annotation of an early object says nothing on one of `v1`.
+    #[test]
+    fn an_annotation_of_the_other_version_is_dropped(spec in spec(STORED), other in spec(STORED)) {
+        let object = stored(spec);
+        let stale = &to_early(stored(other))["metadata"]["annotations"];
+        let mut copied = object.clone();
+        if !stale.is_null() {
+            copied["metadata"]["annotations"] = stale.clone();
+        }
+        prop_assert_eq!(to_early(copied), to_early(object));
+    }
+
     /// Whatever is stored, it can be shown and comes back as it was.
     #[test]
     fn anything_stored_comes_back(redis in values(), sentinel in values(), other in values()) {
