@@ -224,7 +224,12 @@ pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp)
         },
         Decision::Wait { reason, message, troubles } => {
             let look_again = if reason == master::WAITING_FOR_PODS { WHILE_PODS_START } else { SOON * 2 };
-            Plan { available: Finding::bad(reason, message), troubles, ..without_master(look_again) }
+            Plan {
+                available: Finding::bad(reason, message),
+                actions: strangers::without_master(valid, observed),
+                troubles,
+                ..without_master(look_again)
+            }
         }
     }
 }
