@@ -17,6 +17,12 @@ pub(crate) const FAULTS: [(&str, Planner); 5] = [
     ("accept a stranger", accept_a_stranger),
 ];
 
+/// The same with two groups.
+pub(crate) const FAULTS_OF_TWINS: [(&str, Planner); 2] = [
+    ("leave strangers alone", leave_strangers_alone),
+    ("tell a Sentinel of the master and not of the epoch", without_the_epoch),
+];
+
 fn masterless(observed: &Observed) -> bool {
     !observed
         .redis
@@ -81,5 +87,31 @@ fn accept_a_stranger(valid: &Valid, observed: &Observed, memory: &Memory, now: T
         let master: Address = stranger.address.clone();
         plan.actions.push(Action::Follow { pod: node.pod.name.clone(), master });
     }
+    plan
+}
+
+/// Takes Sentinels that know strangers, and servers that serve them, for healthy ones.
+fn leave_strangers_alone(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp) -> Plan {
+    let mut plan = honest(valid, observed, memory, now);
+    plan.actions.retain(|action| match action {
+        Action::Reset { .. } | Action::Expel { .. } => false,
+        Action::Introduce { hello, .. } => hello.split(',').nth(1) != Some("0"),
+        _ => true,
+    });
+    plan.quorum.ok |= plan.quorum.reason == "StrangersKnown";
+    plan
+}
+
+/// The next greeting of a foreign Sentinel has a higher epoch.
+fn without_the_epoch(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp) -> Plan {
+    let mut plan = honest(valid, observed, memory, now);
+    let told = |actions: &[Action], pod: &str| {
+        actions.iter().any(|action| matches!(action, Action::Monitor { pod: other, .. } if other == pod))
+    };
+    let actions = plan.actions.clone();
+    plan.actions.retain(|action| match action {
+        Action::Introduce { pod, .. } => !told(&actions, pod),
+        _ => true,
+    });
     plan
 }
