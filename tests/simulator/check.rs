@@ -47,6 +47,7 @@ pub(crate) fn check(world: &World, group: usize, observed: &Observed, plan: &Pla
                 let seen = observed
                     .sentinels
                     .iter()
+                    .filter(|node| !node.pod.terminating)
                     .filter_map(|node| node.server.as_ref().ok()?.monitored.as_ref());
                 if seen.filter(|seen| seen.host != "127.0.0.1").any(|seen| seen.flags.iter().any(bad)) {
                     return Err(format!("a Sentinel is made to forget in a crisis: {plan:?}"));

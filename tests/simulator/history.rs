@@ -107,7 +107,8 @@ impl History {
             let late = world.now > self.peace + PEACE;
             let left =
                 |(group, plan): (usize, &&Plan)| plan.healthy() || left_to_a_person(world, group, plan);
-            let left = late && plans.iter().enumerate().all(left);
+            let stuck = plans.iter().any(|plan| has_no_fit_sentinels(world, plan));
+            let left = late && (stuck || plans.iter().enumerate().all(left));
             if left || (world.now > self.peace && healthy_for >= 3) {
                 self.ends(world, &plans, left);
                 return Ok(());
@@ -161,8 +162,9 @@ impl History {
     }
 }
 
-/// The Sentinels chose an empty server while the only one with data was out of their sight, and nobody writes. The
-/// operator cannot know whose data is right, so it says so and overwrites nothing; a person decides.
+/// The Sentinels chose an empty server while the only one with data was out of their sight, and nobody writes. Of two
+/// groups also where what a server holds may be a foreign copy, or older than what is gone. The operator cannot know
+/// whose data is right, so it says so and overwrites nothing; a person decides.
 fn left_to_a_person(world: &World, group: usize, plan: &Plan) -> bool {
     let servers = &world.servers[group * MEMBERS..(group + 1) * MEMBERS];
     let Some(master) = plan.master.as_ref().map(|master| &servers[ordinal(&master.pod)]) else {
@@ -170,7 +172,18 @@ fn left_to_a_person(world: &World, group: usize, plan: &Plan) -> bool {
     };
     let mut others = servers.iter().filter(|other| other.uid != master.uid);
     let spared = others.any(|other| other.answers() && other.data != 0 && other.source == 0);
-    master.elected && master.data == 0 && spared && plan.in_sync.message.contains("so that nothing is lost")
+    (master.elected || world.kind == Kind::Twins)
+        && master.data == 0
+        && spared
+        && plan.in_sync.message.contains("so that nothing is lost")
+}
+
+/// The master died while two of three Sentinels were new: no two of them know enough to be told of another master, and
+/// the operator waits for them.
+fn has_no_fit_sentinels(world: &World, plan: &Plan) -> bool {
+    let waits =
+        plan.available.reason == "WaitingForSentinels" && plan.available.message.contains("can be told");
+    world.kind == Kind::Twins && waits
 }
 
 /// The writes that the master holds.

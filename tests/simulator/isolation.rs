@@ -17,9 +17,9 @@ pub(crate) enum Crossing {
 }
 
 /// For how long the operator must have looked, and both groups had a master, before nothing is copied: milliseconds.
-const NO_COPY_AFTER: u64 = 1_000;
+const NO_COPY_AFTER: u64 = 3_000;
 /// The same for orders: a Sentinel that was led astray before has been told better by then.
-const NO_ORDER_AFTER: u64 = 10_000;
+const NO_ORDER_AFTER: u64 = 12_000;
 /// The longest that a foreign address may stay while it is so. Changes of addresses that follow one another add up.
 const STAYS: u64 = 20_000;
 

@@ -38,7 +38,7 @@ pub(crate) struct Server {
     pub(crate) durable: bool,
     pub(crate) run: u64,
     pub(crate) master: bool,
-    /// Sentinels made it master, not the operator.
+    /// Its history began when Sentinels made a server master, not the operator.
     pub(crate) elected: bool,
     pub(crate) source: Ip,
     pub(crate) link: bool,
@@ -77,7 +77,7 @@ impl World {
         let (run, id) = (self.new_id(), self.new_id());
         let server = &mut self.servers[number];
         if !server.durable || server.id == 0 {
-            (server.id, server.id2, server.offset, server.data) = (id, 0, 0, 0);
+            (server.id, server.id2, server.offset, server.data, server.elected) = (id, 0, 0, 0, false);
         }
         if server.uid == 0 {
             server.uid = run;
@@ -160,7 +160,6 @@ impl World {
         if !server.master {
             (server.id2, server.id2_until, server.id) = (server.id, server.offset, id);
             (server.master, server.link, server.source, server.copying) = (true, false, 0, 0);
-            server.elected = false;
         }
         self.say(|| format!("server {number} becomes master"));
     }
@@ -216,7 +215,7 @@ impl World {
             (server.link, server.linked_at) = (true, now);
             if !lag {
                 (server.id, server.id2, server.id2_until) = (source.id, source.id2, source.id2_until);
-                (server.offset, server.data) = (source.offset, source.data);
+                (server.offset, server.data, server.elected) = (source.offset, source.data, source.elected);
             }
         } else if server.copying == 0 {
             server.copying = COPY;

@@ -20,7 +20,7 @@ pub(crate) const FAULTS: [(&str, Planner); 5] = [
 /// The same with two groups.
 pub(crate) const FAULTS_OF_TWINS: [(&str, Planner); 2] = [
     ("leave strangers alone", leave_strangers_alone),
-    ("tell a Sentinel of the master and not of the epoch", without_the_epoch),
+    ("have one forget after the other, and tell better without the epoch", without_a_cut),
 ];
 
 fn masterless(observed: &Observed) -> bool {
@@ -102,15 +102,17 @@ fn leave_strangers_alone(valid: &Valid, observed: &Observed, memory: &Memory, no
     plan
 }
 
-/// The next greeting of a foreign Sentinel has a higher epoch.
-fn without_the_epoch(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp) -> Plan {
+/// Sentinels that know each other make themselves known again, and the higher epoch wins again.
+fn without_a_cut(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp) -> Plan {
     let mut plan = honest(valid, observed, memory, now);
-    let told = |actions: &[Action], pod: &str| {
-        actions.iter().any(|action| matches!(action, Action::Monitor { pod: other, .. } if other == pod))
-    };
-    let actions = plan.actions.clone();
+    let told: Vec<String> = plan
+        .actions
+        .iter()
+        .filter(|action| matches!(action, Action::Monitor { .. }))
+        .map(|action| action.pod().to_owned())
+        .collect();
     plan.actions.retain(|action| match action {
-        Action::Introduce { pod, .. } => !told(&actions, pod),
+        Action::Introduce { pod, hello } => hello.split(',').nth(1) != Some("0") && !told.contains(pod),
         _ => true,
     });
     plan
