@@ -66,7 +66,7 @@ pub(super) fn decide<'a>(
                 "no server is master; the Sentinels are expected to elect one",
             );
         }
-        if named.is_some_and(|named| sees_it_well(observed, named)) {
+        if named.is_some_and(|named| sees_it_well(valid, observed, named)) {
             let message = format!("the Sentinels see their master well, but {missing} cannot be asked");
             return wait("MasterUnreachable", message);
         }
@@ -81,11 +81,15 @@ pub(super) fn decide<'a>(
     choose(valid, observed, answering, memory, named, now)
 }
 
-/// Whether a Sentinel reaches the master that it names: then it serves, wherever the fault is.
-fn sees_it_well(observed: &Observed, named: &Address) -> bool {
+/// Whether a Sentinel reaches the master that it names: then it serves, wherever the fault is. Not where our pod has left
+/// that address, and nobody of ours has a link to it: whoever lives there now is a stranger.
+fn sees_it_well(valid: &Valid, observed: &Observed, named: &Address) -> bool {
+    let linked =
+        |node: &RedisNode| node.server.as_ref().is_ok_and(|facts| succession::is_linked(facts, named));
+    let ours = observed.redis.iter().any(|node| super::address_of(valid, node) == *named || linked(node));
     let down = |flag: &String| ["s_down", "o_down", "disconnected"].contains(&flag.as_str());
     let mut seen = observed.sentinels.iter().filter_map(sentinels::monitored);
-    seen.any(|seen| seen.address() == *named && !seen.flags.iter().any(down))
+    ours && seen.any(|seen| seen.address() == *named && !seen.flags.iter().any(down))
 }
 
 /// Whether the Sentinels can elect nobody: the master that they know is gone for good, and no server follows it, as when

@@ -244,6 +244,7 @@ pub fn plan(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp)
             let look_again = if reason == master::WAITING_FOR_PODS { WHILE_PODS_START } else { SOON * 2 };
             Plan {
                 available: Finding::bad(reason, message),
+                actions: strangers::without_master(valid, observed),
                 troubles,
                 ..without_master(observed, look_again)
             }

@@ -1,7 +1,7 @@
 //! Every other server follows the master; the role labels say who is who.
 
 use super::election::{holds_data, related};
-use super::{Action, Finding, Master};
+use super::{Action, Finding, Master, strangers};
 use crate::api::Valid;
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
 
@@ -39,7 +39,13 @@ pub(super) fn plan(
                 actions.push(Action::Demote { pod: node.pod.name.clone(), master: place.address.clone() });
                 behind.push(format!("{} is master too and is demoted", node.pod.name));
             }
-            Verdict::Behind(why) => behind.push(format!("{} {why}", node.pod.name)),
+            Verdict::Behind(why) => {
+                // It keeps its data, but must not copy a stranger's.
+                if strangers::foreign_source(valid, observed, node).is_some() {
+                    actions.push(strangers::follow_nobody(valid, node));
+                }
+                behind.push(format!("{} {why}", node.pod.name));
+            }
         }
     }
     let wanted = valid.redis.replicas - 1;

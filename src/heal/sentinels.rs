@@ -16,6 +16,7 @@ use crate::observe::facts::{Monitored, Observed, Role, SentinelFacts, SentinelNo
 const WAIT_FOR_REPLICAS: Duration = Duration::from_secs(5);
 
 /// How long a Sentinel may monitor an address that is no server of ours before it is told better: seen more than once.
+/// All that do are told at once: they do not guard our master, and send clients to the foreign one.
 const WRONG_MASTER_STAYS: Duration = Duration::from_secs(1);
 
 /// How long a Sentinel may monitor another of our servers. Its peers tell it within two seconds, unless its epoch is the
@@ -65,7 +66,7 @@ pub(super) fn plan(
         replicas_connected(valid, observed, master) || memory.stable_for(now) >= WAIT_FOR_REPLICAS;
     let mut actions = Vec::new();
     let mut wrong = Vec::new();
-    let mut told_better: Vec<(Trouble, &str)> = Vec::new();
+    let mut told_better: Vec<(Trouble, &SentinelNode)> = Vec::new();
     let mut agreeing = 0;
     for node in observed.sentinels.iter().filter(|node| !node.pod.terminating) {
         let pod = &node.pod.name;
@@ -81,7 +82,7 @@ pub(super) fn plan(
                 actions.push(Action::SetSentinel(key));
             }
             Verdict::Misled(trouble, why) => {
-                told_better.push((trouble, pod));
+                told_better.push((trouble, node));
                 wrong.push(format!("{pod} {why}"));
             }
             Verdict::Shut(why) => {
@@ -89,16 +90,23 @@ pub(super) fn plan(
                 wrong.push(format!("{pod} {why}"));
             }
             Verdict::Lonely(why) => {
-                actions.extend(introductions(valid, observed, node, master));
+                // The epoch is the one that the peer has: nothing but the acquaintance is new.
+                let epoch = |peer: &SentinelNode| {
+                    let seen = monitored(peer).filter(|seen| seen.address() == master.address)?;
+                    Some(seen.config_epoch)
+                };
+                actions.extend(introductions(valid, observed, node, master, epoch));
                 wrong.push(format!("{pod} {why}"));
             }
             Verdict::Astray(why) => wrong.push(format!("{pod} {why}")),
         }
     }
-    let first = told_better
-        .iter()
-        .find(|(trouble, _)| memory.suffered(*trouble, now) >= patience(*trouble, observed));
-    actions.extend(first.map(|(_, pod)| point(valid, pod, master, true)));
+    let due = |(trouble, _): &&(Trouble, _)| memory.suffered(*trouble, now) >= patience(*trouble, observed);
+    let strangers = told_better.iter().filter(|(trouble, _)| *trouble == Trouble::WrongMaster).filter(due);
+    let astray = told_better.iter().filter(|(trouble, _)| *trouble == Trouble::Astray).find(due);
+    for (_, node) in strangers.chain(astray) {
+        actions.extend(tell_better(valid, observed, node, master));
+    }
     let troubles = told_better.iter().map(|(trouble, _)| *trouble).collect();
     let agree = agreeing >= valid.sentinel.replicas && wrong.is_empty();
     Sentinels { actions, finding: finding(valid, agreeing, &wrong), troubles, agree }
@@ -109,7 +117,18 @@ fn point(valid: &Valid, pod: &str, master: &Master, replace: bool) -> Action {
     Action::Monitor { pod: pod.to_owned(), master, quorum, replace }
 }
 
-/// One Sentinel at a time is told better, and none into a failover; but one that cannot end is no failover.
+/// A Sentinel that monitors something else is told of the master, and of the highest epoch that it or its peers have. It
+/// would begin with 0, and take over the foreign master again with the next greeting of a foreign Sentinel; with the same
+/// epoch neither group takes over anything from the other one.
+fn tell_better(valid: &Valid, observed: &Observed, node: &SentinelNode, master: &Master) -> Vec<Action> {
+    let epochs = observed.sentinels.iter().filter_map(monitored).map(|seen| seen.config_epoch);
+    let highest = epochs.max().unwrap_or_default();
+    let mut actions = vec![point(valid, &node.pod.name, master, true)];
+    actions.extend(introductions(valid, observed, node, master, |_| Some(highest)));
+    actions
+}
+
+/// None is told better into a failover; but one that cannot end is no failover.
 fn patience(trouble: Trouble, observed: &Observed) -> Duration {
     let usual = if trouble == Trouble::Astray { ASTRAY_STAYS } else { WRONG_MASTER_STAYS };
     if failing_over(observed) { usual.max(STUCK) } else { usual }
@@ -213,18 +232,22 @@ fn known_replicas(valid: &Valid, observed: &Observed, master: &Master, facts: &S
     others.filter(known).count()
 }
 
-/// Greetings of the peers that monitor the same master. Sentinels greet each other every 2 s only: at a first start, and
-/// after one was made to forget, that would be waited for although it is known already. The epoch is the one that the
-/// peer has: nothing but the acquaintance is new.
-fn introductions(valid: &Valid, observed: &Observed, lonely: &SentinelNode, master: &Master) -> Vec<Action> {
+/// Greetings of the peers. Sentinels greet each other every 2 s only: at a first start, and after one was made to forget,
+/// that would be waited for although it is known already.
+fn introductions(
+    valid: &Valid,
+    observed: &Observed,
+    listener: &SentinelNode,
+    master: &Master,
+    epoch: impl Fn(&SentinelNode) -> Option<i64>,
+) -> Vec<Action> {
     let others =
-        observed.sentinels.iter().filter(|peer| peer.pod.name != lonely.pod.name && !peer.pod.terminating);
+        observed.sentinels.iter().filter(|peer| peer.pod.name != listener.pod.name && !peer.pod.terminating);
     let hello = |peer: &SentinelNode| {
-        let seen = monitored(peer).filter(|seen| seen.address() == master.address)?;
-        let epoch = seen.config_epoch;
+        let epoch = epoch(peer)?;
         Some(greeting(&voice(peer)?, epoch, &valid.sentinel.master_name, &master.address, epoch))
     };
-    let introduce = |hello| Action::Introduce { pod: lonely.pod.name.clone(), hello };
+    let introduce = |hello| Action::Introduce { pod: listener.pod.name.clone(), hello };
     others.filter_map(hello).map(introduce).collect()
 }
 

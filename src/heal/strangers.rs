@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::sentinels::{calm, monitored};
-use super::{Action, Finding, Memory, Trouble};
+use super::handover::greeting;
+use super::master::majority;
+use super::sentinels::{calm, failing_over, is_nobody, monitored};
+use super::succession::is_linked;
+use super::{Action, Finding, Memory, NOBODY, Trouble};
 use crate::api::{SENTINEL_PORT, Valid};
 use crate::observe::facts::{KnownServer, Observed, RedisNode, Role, SentinelFacts, SentinelNode};
 use crate::redis::Address;
@@ -49,6 +52,7 @@ pub(super) fn plan(
             found.actions.push(Action::Expel { pod: master.pod.name.clone(), host });
         }
     }
+    found.actions.extend(cut_off(valid, observed));
     let mut haunted = Vec::new();
     for node in observed.sentinels.iter().filter(|node| monitored(node).is_some()) {
         let Ok(facts) = &node.server else { continue };
@@ -66,14 +70,67 @@ pub(super) fn plan(
         Trouble::Ghosts => lasts(Trouble::Ghosts, GHOSTS_STAY) && found.troubles.contains(trouble),
         _ => lasts(Trouble::Strangers, STRANGERS_STAY),
     });
-    if calm(observed) && acquainted(observed) {
-        found.actions.extend(due.map(|(_, pod)| Action::Reset { pod: (*pod).clone() }));
-    }
+    let due = due.filter(|(trouble, _)| calm(observed) && acquainted(observed, *trouble == Trouble::Ghosts));
+    found.actions.extend(due.map(|(_, pod)| Action::Reset { pod: (*pod).clone() }));
     found.finding = (!said.is_empty()).then(|| {
         let who = said.join(", ");
         Finding::bad("StrangersKnown", format!("no pods of this RedisFailover, to be forgotten: {who}"))
     });
     found
+}
+
+/// Foreign Sentinels that ours know, each with the port 0. A Sentinel takes that for an invalid address and speaks to
+/// nobody there; it greets the others directly, every 2 s, and thereby makes itself known to those that forgot it. So a
+/// group of Sentinels and another one would never forget each other, where one is made to forget after the other. This
+/// takes nothing from a Sentinel, so it need not wait: where it is wrong, the peer's next greeting puts it right.
+fn cut_off(valid: &Valid, observed: &Observed) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for node in &observed.sentinels {
+        let (Some(seen), Ok(facts)) = (monitored(node), &node.server) else { continue };
+        let foreign = facts.known_peers.iter().filter(|known| !is_sentinel(observed, known));
+        for peer in foreign.filter(|peer| !is_dead(peer) && !peer.id.is_empty()) {
+            let nowhere = format!("{},0,{}", peer.address.host, peer.id);
+            let hello = greeting(&nowhere, 0, &valid.sentinel.master_name, &seen.address(), 0);
+            actions.push(Action::Introduce { pod: node.pod.name.clone(), hello });
+        }
+    }
+    actions
+}
+
+/// What is to be done about strangers while there is no master. A server that follows an address which our dead master's
+/// pod has left would copy whatever lives there next, over what may be the only data; so it follows nobody, at once. Not
+/// while one has a link to the address that most Sentinels name: the process may live on though its pod is gone.
+pub(super) fn without_master(valid: &Valid, observed: &Observed) -> Vec<Action> {
+    let mut actions = cut_off(valid, observed);
+    // A failover of the Sentinels may promote one of them just now.
+    if failing_over(observed) {
+        return actions;
+    }
+    let answers = || observed.redis.iter().filter_map(|node| node.server.as_ref().ok());
+    let living = majority(valid, observed).filter(|named| answers().any(|facts| is_linked(facts, named)));
+    let led_astray = observed.redis.iter().filter(|node| {
+        foreign_source(valid, observed, node).is_some_and(|source| Some(source) != living.as_ref())
+    });
+    actions.extend(led_astray.map(|node| follow_nobody(valid, node)));
+    actions
+}
+
+/// Whom a replica follows, if that is the address of no pod of ours.
+pub(super) fn foreign_source<'a>(
+    valid: &Valid,
+    observed: &Observed,
+    node: &'a RedisNode,
+) -> Option<&'a Address> {
+    match node.server.as_ref().map(|facts| &facts.role) {
+        Ok(Role::Replica { source, .. }) => Some(source),
+        _ => None,
+    }
+    .filter(|source| !is_nobody(&source.host) && !is_redis(valid, observed, source))
+}
+
+pub(super) fn follow_nobody(valid: &Valid, node: &RedisNode) -> Action {
+    let nobody = Address { host: NOBODY.to_owned(), port: valid.redis.port };
+    Action::Follow { pod: node.pod.name.clone(), master: nobody }
 }
 
 /// Hosts of connected replicas that are no pods of ours.
@@ -126,20 +183,21 @@ fn nobody_leaves(observed: &Observed) -> bool {
     !redis.chain(observed.sentinels.iter().map(|node| &node.pod)).any(|pod| pod.terminating)
 }
 
-/// Every Sentinel that answers knows every other one that does, and a replica where there are any: none of them was
-/// made to forget a moment ago.
-fn acquainted(observed: &Observed) -> bool {
+/// Every Sentinel that answers knows every other one that does, so none of them was made to forget a moment ago. For the
+/// dead there is time until each has found a replica too; where the master has none, that lasts 10 s and longer.
+fn acquainted(observed: &Observed, with_replicas: bool) -> bool {
     let ids: Vec<_> = observed
         .sentinels
         .iter()
         .filter(|node| monitored(node).is_some())
         .filter_map(|node| node.server.as_ref().ok())
         .collect();
-    let has_replicas = ids.iter().any(|facts| !facts.known_replicas.is_empty());
+    let some_found = ids.iter().any(|facts| !facts.known_replicas.is_empty());
     ids.iter().all(|facts| {
         let knows = |other: &&SentinelFacts| {
             other.id == facts.id || facts.known_peers.iter().any(|peer| peer.id == other.id)
         };
-        ids.iter().all(knows) && (!has_replicas || !facts.known_replicas.is_empty())
+        let found = !with_replicas || !some_found || !facts.known_replicas.is_empty();
+        found && ids.iter().all(knows)
     })
 }

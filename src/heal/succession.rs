@@ -129,7 +129,7 @@ fn was_linked(node: &RedisNode, facts: &ServerFacts, named: &Address) -> bool {
     is_linked(facts, named) || before.is_some_and(|before| is_linked(before, named))
 }
 
-fn is_linked(facts: &ServerFacts, named: &Address) -> bool {
+pub(super) fn is_linked(facts: &ServerFacts, named: &Address) -> bool {
     matches!(&facts.role, Role::Replica { source, link_up: true, syncing: false } if source == named)
 }
 

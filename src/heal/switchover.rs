@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::election::{Answering, is_wanted};
+use super::election::{Answering, holds_data, is_wanted};
 use super::handover::{Closed, Handover};
 use super::master::{Decision, wait};
 use super::{Action, Master, Memory};
@@ -88,6 +88,9 @@ pub(super) enum Obstacle {
     /// The one that was asked for cannot.
     #[error("{0} is no replica that is in sync")]
     NotFit(String),
+    /// It would go on without the data that another server has.
+    #[error("the replicas that are in sync have no data, and another server has some")]
+    Empty,
     /// The last handover failed a moment ago.
     #[error("a handover has just failed")]
     Resting,
@@ -138,6 +141,10 @@ fn hand_over(
     why: String,
     now: Timestamp,
 ) -> Result<Handover, Obstacle> {
+    let holds = |node: &RedisNode| node.server.as_ref().is_ok_and(holds_data);
+    if !holds(heir) && observed.redis.iter().any(|other| other.pod.name != from.pod.name && holds(other)) {
+        return Err(Obstacle::Empty);
+    }
     if memory.handover_failed.is_some_and(|at| super::memory::since(Some(at), now) < AFTER_A_FAILURE) {
         return Err(Obstacle::Resting);
     }

@@ -1,177 +1,69 @@
 //! Sentinels as the real ones are: each with its own, delayed view; INFO every 10 s, every second while the master is
-//! down; greetings every 2 s; votes by epoch; orders to replicas that are not what they should be after 8 s.
+//! down; greetings every 2 s, through servers and to each other; votes by epoch; orders to replicas that are not what they
+//! should be after 8 s. They take whoever lives at an address for the one that they met there.
 
-use std::collections::BTreeMap;
-
-use super::world::{Ip, World};
-
-pub(crate) const DOWN_AFTER: u64 = 5_000;
-const FAILOVER_TIMEOUT: u64 = 10_000;
-const INFO: u64 = 10_000;
-const INFO_WHILE_DOWN: u64 = 1_000;
-const HELLO: u64 = 2_000;
-const ORDERS_AFTER: u64 = 8_000;
-
-#[derive(Clone, Debug)]
-pub(crate) struct Sentinel {
-    pub(crate) ip: Ip,
-    pub(crate) id: u64,
-    pub(crate) up: bool,
-    pub(crate) silent: bool,
-    pub(crate) back_at: Option<u64>,
-    /// Its pod is replaced when it comes back.
-    pub(crate) replaced: bool,
-    pub(crate) master: Ip,
-    pub(crate) config_epoch: i64,
-    pub(crate) current_epoch: i64,
-    /// What it was last heard to speak of.
-    pub(crate) heard: Option<i64>,
-    pub(crate) replicas: BTreeMap<Ip, Seen>,
-    pub(crate) peers: BTreeMap<u64, Ip>,
-    master_seen: Seen,
-    voted: (i64, u64),
-    pub(crate) failover: Option<Failover>,
-    may_try_at: u64,
-    last_info: u64,
-    last_hello: u64,
-}
-
-/// A server as a Sentinel sees it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    /// Last answer to a ping.
-    pub(crate) alive_at: u64,
-    offset: i64,
-    /// It is not what it should be since then.
-    wrong_since: Option<u64>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Failover {
-    epoch: i64,
-    since: u64,
-    promoted: Option<Ip>,
-}
-
-impl Sentinel {
-    pub(crate) fn new(ip: Ip, id: u64) -> Self {
-        Self {
-            ip,
-            id,
-            up: true,
-            silent: false,
-            back_at: None,
-            replaced: false,
-            master: 0,
-            config_epoch: 0,
-            current_epoch: 0,
-            heard: None,
-            replicas: BTreeMap::new(),
-            peers: BTreeMap::new(),
-            master_seen: Seen::default(),
-            voted: (0, 0),
-            failover: None,
-            may_try_at: 0,
-            last_info: 0,
-            last_hello: 0,
-        }
-    }
-
-    pub(crate) fn answers(&self) -> bool {
-        self.up && !self.silent
-    }
-
-    pub(crate) fn is_down(&self, now: u64) -> bool {
-        now.saturating_sub(self.master_seen.alive_at) > DOWN_AFTER
-    }
-
-    /// `SENTINEL MONITOR`, after `REMOVE`.
-    pub(crate) fn monitor(&mut self, master: Ip, now: u64) {
-        let fresh = Self::new(self.ip, self.id);
-        *self = Self { current_epoch: self.current_epoch, heard: self.heard, voted: self.voted, ..fresh };
-        self.switch(master, now);
-    }
-
-    /// `SENTINEL RESET`.
-    pub(crate) fn reset(&mut self, now: u64) {
-        self.replicas.clear();
-        self.peers.clear();
-        (self.failover, self.last_info) = (None, 0);
-        self.master_seen = Seen { alive_at: now, ..Seen::default() };
-    }
-
-    /// A greeting of a peer.
-    pub(crate) fn hear(&mut self, (ip, id): (Ip, u64), epoch: i64, master: Ip, config_epoch: i64, now: u64) {
-        if self.master == 0 || id == self.id {
-            return;
-        }
-        self.peers.retain(|other, address| *other == id || *address != ip);
-        self.peers.insert(id, ip);
-        self.current_epoch = self.current_epoch.max(epoch);
-        if config_epoch > self.config_epoch {
-            self.config_epoch = config_epoch;
-            if master != self.master {
-                let old = self.master;
-                self.switch(master, now);
-                self.replicas.insert(old, Seen { alive_at: now, ..Seen::default() });
-            }
-        }
-    }
-
-    fn switch(&mut self, master: Ip, now: u64) {
-        self.master = master;
-        self.replicas.remove(&master);
-        for seen in self.replicas.values_mut() {
-            *seen = Seen { alive_at: now, ..Seen::default() };
-        }
-        self.master_seen = Seen { alive_at: now, ..Seen::default() };
-        (self.failover, self.last_info) = (None, 0);
-    }
-
-    fn ping(&mut self, living: &[Ip], now: u64) {
-        if living.contains(&self.master) {
-            self.master_seen.alive_at = now;
-        }
-        for (_, seen) in self.replicas.iter_mut().filter(|(ip, _)| living.contains(ip)) {
-            seen.alive_at = now;
-        }
-    }
-
-    /// `SENTINEL FAILOVER`, or a won election.
-    pub(crate) fn fail_over(&mut self, epoch: i64, now: u64) {
-        self.current_epoch = self.current_epoch.max(epoch);
-        self.failover = Some(Failover { epoch, since: now, promoted: None });
-        self.may_try_at = now + 2 * FAILOVER_TIMEOUT;
-    }
-}
+use super::isolation::Crossing;
+use super::sentinel::{
+    DOWN_AFTER, FAILOVER_TIMEOUT, Failover, HELLO, INFO, INFO_WHILE_DOWN, ORDERS_AFTER, Seen, Sentinel,
+};
+use super::server::REPLACED;
+use super::world::{Ip, World, group_of};
 
 pub(super) fn tick(world: &mut World) {
+    for number in 0..world.sentinels.len() {
+        if world.sentinels[number].leaves_at.is_some_and(|at| at <= world.now) {
+            sentinel_goes(world, number);
+        }
+        if world.sentinels[number].back_at.is_some_and(|at| at <= world.now) {
+            come_back(world, number);
+        }
+    }
     // Who lives does not change while Sentinels talk.
     let answering = world.servers.iter().filter(|server| server.answers()).map(|server| server.ip);
     let living: Vec<Ip> = answering.chain(world.foreign.iter().copied()).collect();
     for number in 0..world.sentinels.len() {
-        if world.sentinels[number].back_at.is_some_and(|at| at <= world.now) {
-            come_back(world, number);
+        if !world.sentinels[number].answers() {
+            continue;
         }
-        if world.sentinels[number].answers() && world.sentinels[number].master != 0 {
+        if world.sentinels[number].master != 0 {
             world.sentinels[number].ping(&living, world.now);
             info(world, number);
-            greet(world, number, &living);
+        }
+        greet(world, number, &living);
+        if world.sentinels[number].master != 0 {
             elect(world, number);
             promote(world, number);
         }
     }
 }
 
+/// Its pod is gone, and with it what it knew and the address.
+pub(crate) fn sentinel_goes(world: &mut World, number: usize) {
+    let soonest = world.now + REPLACED;
+    let sentinel = &mut world.sentinels[number];
+    let (ip, there) = (sentinel.ip, !sentinel.gone);
+    (sentinel.up, sentinel.gone, sentinel.leaves_at) = (false, true, None);
+    sentinel.back_at = Some(sentinel.back_at.map_or(soonest, |at| at.max(soonest)));
+    if there {
+        world.free.push(ip);
+        world.say(|| format!("the pod of Sentinel {number} is gone from {ip}"));
+    }
+}
+
 fn come_back(world: &mut World, number: usize) {
-    let (ip, id) = (world.new_ip(), world.new_id());
+    if world.sentinels[number].gone {
+        let ip = world.sentinels[number].next_ip.unwrap_or_else(|| world.take_ip());
+        let id = world.new_id();
+        world.sentinels[number] = Sentinel::new(ip, id);
+    }
+    let now = world.now;
     let sentinel = &mut world.sentinels[number];
     (sentinel.back_at, sentinel.silent) = (None, false);
-    if sentinel.replaced {
-        *sentinel = Sentinel::new(ip, id);
+    if !sentinel.up {
+        sentinel.restart(now);
     }
-    sentinel.up = true;
-    world.say(|| format!("Sentinel {number} is back"));
+    let ip = sentinel.ip;
+    world.say(|| format!("Sentinel {number} is back at {ip}"));
 }
 
 fn info(world: &mut World, number: usize) {
@@ -181,7 +73,8 @@ fn info(world: &mut World, number: usize) {
         return;
     }
     let master = sentinel.master;
-    let sane = world.at(master).is_some_and(|server| server.answers() && server.master);
+    let at_master = world.at(master).filter(|server| server.answers());
+    let (answers, sane) = (at_master.is_some(), at_master.is_some_and(|server| server.master));
     let followers: Vec<(Ip, i64)> = world
         .servers
         .iter()
@@ -200,7 +93,9 @@ fn info(world: &mut World, number: usize) {
     let calm = sentinel.failover.is_none() && sane;
     let sentinel = &mut world.sentinels[number];
     sentinel.last_info = now;
-    if sane {
+    if answers {
+        let wrong_since = sentinel.master_seen.wrong_since.unwrap_or(now);
+        sentinel.master_seen.wrong_since = (!sane).then_some(wrong_since);
         for (ip, offset) in followers {
             sentinel.replicas.entry(ip).or_insert_with(|| Seen { alive_at: now, ..Seen::default() }).offset =
                 offset;
@@ -217,12 +112,19 @@ fn info(world: &mut World, number: usize) {
         }
     }
     for server in orders.into_iter().filter_map(|ip| world.number_at(ip)).collect::<Vec<_>>() {
-        world.say(|| format!("Sentinel {number} orders server {server} to follow"));
-        world.follow(server, master);
+        order(world, number, server, master);
     }
 }
 
-/// Through every server that both know and that answers.
+fn order(world: &mut World, number: usize, server: usize, master: Ip) {
+    if group_of(server) != group_of(number) {
+        world.cross(Crossing::Order, format!("Sentinel {number} orders server {server} to follow {master}"));
+    }
+    world.say(|| format!("Sentinel {number} orders server {server} to follow {master}"));
+    world.follow(server, master);
+}
+
+/// Through every server that both know and that answers, and to each Sentinel that it knows.
 fn greet(world: &mut World, number: usize, living: &[Ip]) {
     let (now, sentinel) = (world.now, &world.sentinels[number]);
     if now - sentinel.last_hello < HELLO {
@@ -232,17 +134,21 @@ fn greet(world: &mut World, number: usize, living: &[Ip]) {
     let channels: Vec<Ip> = known.filter(|ip| living.contains(ip)).collect();
     let (me, epoch) = ((sentinel.ip, sentinel.id), sentinel.current_epoch);
     let (master, config_epoch) = (sentinel.master, sentinel.config_epoch);
+    let addressed: Vec<Ip> = sentinel.peers.values().copied().collect();
     for (other, peer) in world.sentinels.iter_mut().enumerate() {
         let hears = peer.answers()
             && other != number
-            && channels.iter().any(|ip| *ip == peer.master || peer.replicas.contains_key(ip));
+            && (addressed.contains(&peer.ip)
+                || channels.iter().any(|ip| *ip == peer.master || peer.replicas.contains_key(ip)));
         if hears {
             peer.hear(me, epoch, master, config_epoch, now);
         }
     }
+    let own =
+        channels.iter().any(|ip| world.number_at(*ip).is_some_and(|at| group_of(at) == group_of(number)));
     let sentinel = &mut world.sentinels[number];
     sentinel.last_hello = now;
-    if !channels.is_empty() {
+    if own {
         sentinel.heard = Some(sentinel.current_epoch);
     }
 }
@@ -253,13 +159,9 @@ fn elect(world: &mut World, number: usize) {
         return;
     }
     let me = me.clone();
-    let knows = |peer: &&mut Sentinel| peer.answers() && me.peers.get(&peer.id) == Some(&peer.ip);
-    let agree = world
-        .sentinels
-        .iter_mut()
-        .filter(knows)
-        .filter(|peer| peer.master == me.master && peer.is_down(now))
-        .count();
+    // It asks whoever lives at the address of a peer.
+    let knows = |peer: &&mut Sentinel| peer.answers() && peer.master == me.master && me.has_peer_at(peer.ip);
+    let agree = world.sentinels.iter_mut().filter(knows).filter(|peer| peer.is_down(now)).count();
     if agree + 1 < 2 {
         return;
     }
@@ -291,6 +193,9 @@ fn promote(world: &mut World, number: usize) {
         match best {
             Some(ip) if !world.foreign.contains(&ip) => {
                 if let Some(server) = world.number_at(ip).filter(|server| world.servers[*server].answers()) {
+                    if group_of(server) != group_of(number) {
+                        world.cross(Crossing::Order, format!("Sentinel {number} promotes server {server}"));
+                    }
                     let new = !world.servers[server].master;
                     world.promote(server);
                     world.servers[server].elected |= new;
@@ -305,7 +210,7 @@ fn promote(world: &mut World, number: usize) {
     if done && now - failover.since >= INFO_WHILE_DOWN {
         for ip in me.replicas.keys().filter(|ip| **ip != promoted) {
             if let Some(server) = world.number_at(*ip).filter(|server| world.servers[*server].answers()) {
-                world.follow(server, promoted);
+                order(world, number, server, promoted);
             }
         }
         let sentinel = &mut world.sentinels[number];

@@ -17,6 +17,12 @@ pub(crate) const FAULTS: [(&str, Planner); 5] = [
     ("accept a stranger", accept_a_stranger),
 ];
 
+/// The same with two groups.
+pub(crate) const FAULTS_OF_TWINS: [(&str, Planner); 2] = [
+    ("leave strangers alone", leave_strangers_alone),
+    ("have one forget after the other, and tell better without the epoch", without_a_cut),
+];
+
 fn masterless(observed: &Observed) -> bool {
     !observed
         .redis
@@ -81,5 +87,33 @@ fn accept_a_stranger(valid: &Valid, observed: &Observed, memory: &Memory, now: T
         let master: Address = stranger.address.clone();
         plan.actions.push(Action::Follow { pod: node.pod.name.clone(), master });
     }
+    plan
+}
+
+/// Takes Sentinels that know strangers, and servers that serve them, for healthy ones.
+fn leave_strangers_alone(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp) -> Plan {
+    let mut plan = honest(valid, observed, memory, now);
+    plan.actions.retain(|action| match action {
+        Action::Reset { .. } | Action::Expel { .. } => false,
+        Action::Introduce { hello, .. } => hello.split(',').nth(1) != Some("0"),
+        _ => true,
+    });
+    plan.quorum.ok |= plan.quorum.reason == "StrangersKnown";
+    plan
+}
+
+/// Sentinels that know each other make themselves known again, and the higher epoch wins again.
+fn without_a_cut(valid: &Valid, observed: &Observed, memory: &Memory, now: Timestamp) -> Plan {
+    let mut plan = honest(valid, observed, memory, now);
+    let told: Vec<String> = plan
+        .actions
+        .iter()
+        .filter(|action| matches!(action, Action::Monitor { .. }))
+        .map(|action| action.pod().to_owned())
+        .collect();
+    plan.actions.retain(|action| match action {
+        Action::Introduce { pod, hello } => hello.split(',').nth(1) != Some("0") && !told.contains(pod),
+        _ => true,
+    });
     plan
 }

@@ -113,7 +113,7 @@ proptest! {
                         .any(|other| related(other, chosen) && other.offset > chosen.offset);
                     prop_assert!(!better, "{plan:?}");
                 }
-                Action::Demote { master, .. } if master.host == LOOPBACK => {}
+                Action::Follow { master, .. } | Action::Demote { master, .. } if master.host == LOOPBACK => {}
                 Action::Follow { pod, .. } | Action::Demote { pod, .. } => {
                     let to = plan.handover.as_ref().map(|handover| &handover.to);
                     let master = facts(&world, &plan.master.as_ref().or(to).unwrap().pod).unwrap();

@@ -48,7 +48,7 @@ fn sentinels_that_know_nobody_are_told_at_once() {
 }
 
 #[test]
-fn sentinels_that_name_a_stranger_are_told_better_one_by_one_when_seen_twice() {
+fn sentinels_that_name_a_stranger_are_told_better_when_seen_twice() {
     let mut world = healthy();
     for number in 0..2 {
         edit(&mut world, number, |m| m.host = "10.9.9.9".to_owned());
@@ -56,15 +56,31 @@ fn sentinels_that_name_a_stranger_are_told_better_one_by_one_when_seen_twice() {
     let first = planned(&world, &stable_for(30));
     assert!(first.troubles.contains(&Trouble::WrongMaster) && first.actions.is_empty(), "{first:?}");
     let twice = troubled_for(Trouble::WrongMaster, 1);
-    assert_eq!(pointed(&planned(&world, &twice)), [("rfs-x-0", true)]);
+    assert_eq!(pointed(&planned(&world, &twice)), [("rfs-x-0", true), ("rfs-x-1", true)]);
     flag(&mut world, "failover_in_progress");
     assert!(planned(&world, &twice).actions.is_empty(), "never into a failover");
     let stuck = troubled_for(Trouble::WrongMaster, 15);
     assert_eq!(
         pointed(&planned(&world, &stuck)),
-        [("rfs-x-0", true)],
+        [("rfs-x-0", true), ("rfs-x-1", true)],
         "but one that never ends is no failover"
     );
+}
+
+/// A greeting of a foreign Sentinel, whose epoch is higher than 0, would take it away again.
+#[test]
+fn a_sentinel_that_is_told_better_gets_the_highest_epoch_and_its_peers() {
+    let mut world = healthy();
+    edit(&mut world, 0, |m| m.host = "10.9.9.9".to_owned());
+    edit(&mut world, 0, |m| m.config_epoch = 7);
+    let plan = planned(&world, &troubled_for(Trouble::WrongMaster, 1));
+    let hello = |peer: u32| {
+        let voice = format!("{},26379,id-{peer}", sentinel_ip(peer));
+        let hello = format!("{voice},7,mymaster,{},6379,7", ip(0));
+        Action::Introduce { pod: "rfs-x-0".to_owned(), hello }
+    };
+    assert_eq!(pointed(&plan), [("rfs-x-0", true)]);
+    assert_eq!(plan.actions[1..], [hello(1), hello(2)]);
 }
 
 #[test]

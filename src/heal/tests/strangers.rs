@@ -87,6 +87,54 @@ fn a_living_stranger_is_forgotten_before_a_sentinel_gives_it_orders() {
     }
 }
 
+/// It greets our Sentinels directly, and so makes itself known again to each that forgot it.
+#[test]
+fn a_living_foreign_sentinel_gets_an_invalid_address_at_once() {
+    let world = with_known(None, Some(&known("10.9.9.9", 26379, &["sentinel"])));
+    let hello = format!("10.9.9.9,0,stranger,0,mymaster,{},6379,0", ip(0));
+    let cut = |number| Action::Introduce { pod: format!("rfs-x-{number}"), hello: hello.clone() };
+    assert_eq!(planned(&world, &Memory::default()).actions, [cut(0), cut(1), cut(2)]);
+    let dead = with_known(None, Some(&known("10.9.9.9", 0, &["sentinel", "disconnected"])));
+    assert_eq!(planned(&dead, &Memory::default()).actions, [], "it is not spoken to any more");
+}
+
+/// The next pod with that address may be somebody else's: its data would replace ours.
+#[test]
+fn a_server_whose_source_is_gone_follows_nobody_while_there_is_no_master() {
+    let nobody = Action::Follow {
+        pod: "rfr-x-1".to_owned(),
+        master: Address { host: LOOPBACK.to_owned(), port: 6379 },
+    };
+    let mut orphan = with_data(replica(1, &ip(0)), 10, 1);
+    if let Role::Replica { link_up, .. } = &mut orphan.server.as_mut().unwrap().role {
+        *link_up = false;
+    }
+    let world = observed(vec![orphan, silent(2)], sentinels(&ip(0)));
+    let plan = planned(&world, &Memory::default());
+    assert_eq!((plan.master, plan.actions), (None, vec![nobody.clone()]));
+    let mut linked = world.clone();
+    linked.redis[0] = with_data(replica(1, &ip(0)), 10, 1);
+    assert_eq!(planned(&linked, &Memory::default()).actions, [], "the old process may live on");
+    linked.redis[0] = with_data(replica(1, "10.9.9.9"), 10, 1);
+    assert_eq!(planned(&linked, &Memory::default()).actions, [nobody.clone()], "nobody named that one");
+    let mut stays = world.clone();
+    stays.redis.insert(0, silent(0));
+    assert_eq!(planned(&stays, &Memory::default()).actions, [], "its pod is there");
+    let mut busy = world;
+    flag(&mut busy, "failover_in_progress");
+    assert_eq!(planned(&busy, &Memory::default()).actions, [], "the Sentinels may promote it");
+}
+
+#[test]
+fn a_server_that_is_left_alone_with_its_data_follows_no_stranger() {
+    let mut world = healthy();
+    world.redis[1] = with_data(replica(1, "10.9.9.9"), 10, 1);
+    let plan = planned(&world, &Memory::default());
+    let nobody = Address { host: LOOPBACK.to_owned(), port: 6379 };
+    assert_eq!(plan.actions, [Action::Follow { pod: "rfr-x-1".to_owned(), master: nobody }]);
+    assert!(plan.in_sync.message.contains("so that nothing is lost"), "{plan:?}");
+}
+
 #[test]
 fn a_stranger_that_our_master_serves_is_cut_off() {
     let mut world = healthy();
