@@ -116,7 +116,11 @@ fn a_server_whose_source_is_gone_follows_nobody_while_there_is_no_master() {
     linked.redis[0] = with_data(replica(1, &ip(0)), 10, 1);
     assert_eq!(planned(&linked, &Memory::default()).actions, [], "the old process may live on");
     linked.redis[0] = with_data(replica(1, "10.9.9.9"), 10, 1);
-    assert_eq!(planned(&linked, &Memory::default()).actions, std::slice::from_ref(&nobody), "nobody named that one");
+    assert_eq!(
+        planned(&linked, &Memory::default()).actions,
+        std::slice::from_ref(&nobody),
+        "nobody named that one"
+    );
     let mut stays = world.clone();
     stays.redis.insert(0, silent(0));
     assert_eq!(planned(&stays, &Memory::default()).actions, [], "its pod is there");
