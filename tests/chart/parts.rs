@@ -52,13 +52,13 @@ fn what_can_be_narrowed_to_a_name_is() {
 }
 
 #[test]
-fn redisfailovers_are_read_and_their_status_is_patched() {
+fn redisfailovers_are_read_and_only_patched() {
     let of_ours = |rule: &Value| texts(&rule["apiGroups"]) == ["storage.spotahome.com"];
     let rules: Vec<_> = rules(&render(&[])).into_iter().filter(of_ours).collect();
     let granted: Vec<_> =
         rules.iter().map(|rule| (texts(&rule["resources"]), texts(&rule["verbs"]))).collect();
     let expected = [
-        (vec!["redisfailovers"], vec!["get", "list", "watch"]),
+        (vec!["redisfailovers"], vec!["get", "list", "watch", "patch"]),
         (vec!["redisfailovers/status"], vec!["patch"]),
         (vec!["redisfailovers/finalizers"], vec!["update"]),
     ];
