@@ -45,6 +45,8 @@ pub enum Trouble {
     WrongMaster,
     /// A Sentinel monitors a server of ours that is not the master.
     Astray,
+    /// A switchover was asked for and cannot be yet.
+    Request,
 }
 
 /// Left behind by earlier looks. Lost when the operator restarts, which costs a repetition and nothing else.

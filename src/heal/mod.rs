@@ -301,6 +301,7 @@ fn with_master(
     let quorum = sentinels.finding.unless(strangers.finding);
     let (set, config) = settings::plan(valid, observed, memory);
     actions.extend(set);
+    let mut troubles: BTreeSet<_> = sentinels.troubles.into_iter().chain(strangers.troubles).collect();
     match switchover::requested(valid, observed, memory, node, now) {
         Some(switchover::Answer::HandOver(handover, answered)) => {
             let mut plan = hand_over(valid, observed, *handover);
@@ -308,6 +309,7 @@ fn with_master(
             return plan;
         }
         Some(switchover::Answer::Dismiss(answered)) => actions.push(answered),
+        Some(switchover::Answer::Wait) => drop(troubles.insert(Trouble::Request)),
         None => {}
     }
     let calm = actions.is_empty() && in_sync.ok && quorum.ok;
@@ -318,6 +320,7 @@ fn with_master(
     actions.extend(roll.action);
     let look_again = match actions.is_empty() {
         false => SOON,
+        true if troubles.contains(&Trouble::Request) => SOON,
         true if in_sync.ok && quorum.ok && config.ok && roll.finding.ok => STEADY,
         true if !pods_complete(valid, observed) => WHILE_PODS_START,
         true if memory.stable_for(now) < SETTLING => SOON,
@@ -332,7 +335,7 @@ fn with_master(
         in_sync,
         quorum,
         up_to_date: roll.finding,
-        troubles: sentinels.troubles.into_iter().chain(strangers.troubles).collect(),
+        troubles,
         config,
         look_again,
     }

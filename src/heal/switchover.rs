@@ -8,13 +8,16 @@ use jiff::Timestamp;
 use super::election::{Answering, holds_data, is_wanted};
 use super::handover::{Closed, Handover};
 use super::master::{Decision, wait};
-use super::{Action, Master, Memory};
+use super::{Action, Master, Memory, Trouble};
 use crate::api::{GROUP, Valid};
 use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
 use crate::redis::Address;
 
 /// Pause after a handover that failed: its clients waited for nothing.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(10);
+
+/// How long a request waits for the Sentinels to be fit for it: new ones know one another after some seconds.
+const REQUEST_WAITS: Duration = Duration::from_secs(30);
 
 /// What a request says that leaves the choice to the operator.
 const ANY: &str = "any";
@@ -31,6 +34,8 @@ pub(super) enum Answer {
     HandOver(Box<Handover>, Action),
     /// There is nothing to do, or it cannot be.
     Dismiss(Action),
+    /// What stands in its way passes by itself.
+    Wait,
 }
 
 /// What the user's request asks of this look, if there is one. It is answered once, so that it is not carried out again
@@ -51,6 +56,11 @@ pub(super) fn requested(
         Ok(handover) => {
             let done = answered(Ok(format!("{} became master", handover.to.pod)));
             Answer::HandOver(Box::new(handover), done)
+        }
+        Err(Obstacle::Closed(_) | Obstacle::Resting)
+            if memory.suffered(Trouble::Request, now) < REQUEST_WAITS =>
+        {
+            Answer::Wait
         }
         Err(obstacle) => Answer::Dismiss(answered(Err(obstacle.to_string()))),
     })

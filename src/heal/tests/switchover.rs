@@ -165,3 +165,21 @@ fn a_request_that_cannot_be_is_refused_with_the_reason() {
         assert_eq!(answer(&plan), Some(&Err(why.to_owned())));
     }
 }
+
+/// Sentinels that have just started know nobody yet.
+#[test]
+fn a_request_waits_for_sentinels_that_are_not_fit_yet_and_not_for_ever() {
+    let mut valid = plain();
+    valid.identity.annotations.insert(switchover::annotation(), "any".to_owned());
+    let mut world = healthy();
+    world.sentinels.iter_mut().for_each(|node| node.server.as_mut().unwrap().current_epoch = None);
+    let now = Timestamp::UNIX_EPOCH + Duration::from_secs(100_000);
+    for (seconds, refused) in [(0, false), (29, false), (30, true)] {
+        let troubles = [(Trouble::Request, now - Duration::from_secs(seconds))].into();
+        let plan = plan(&valid, &world, &Memory { troubles, ..Memory::default() }, now);
+        assert_eq!(answer(&plan).is_some(), refused, "after {seconds} s: {plan:?}");
+        assert!(
+            refused || plan.troubles.contains(&Trouble::Request) && plan.look_again < Duration::from_secs(1)
+        );
+    }
+}
