@@ -62,6 +62,8 @@ pub struct Memory {
     pub troubles: BTreeMap<Trouble, Timestamp>,
     /// When a handover failed last.
     pub handover_failed: Option<Timestamp>,
+    /// The request for a switchover that was answered, until its annotation is gone.
+    pub answered: Option<String>,
     /// Settings that were sent.
     pub settings: BTreeMap<SettingKey, Outcome>,
 }
@@ -71,6 +73,10 @@ impl Memory {
     pub fn update(&mut self, plan: &Plan, now: Timestamp) {
         let since = |trouble| (trouble, self.troubles.get(&trouble).copied().unwrap_or(now));
         self.troubles = plan.troubles.iter().copied().map(since).collect();
+        self.answered = plan.actions.iter().find_map(|action| match action {
+            Action::Dismiss { request, .. } => Some(request.clone()),
+            _ => None,
+        });
         let Some(master) = &plan.master else {
             self.stable_since = None;
             self.masterless_since.get_or_insert(now);

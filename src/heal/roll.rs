@@ -50,7 +50,8 @@ pub(super) fn plan(
     }
     let is_master = |node: &RedisNode| node.pod.name == master.pod.name;
     // A pod that does not start has nothing to lose, and a corrected spec reaches it in no other way.
-    if let Some(broken) = old.iter().find(|node| !is_master(node) && node.pod.waiting.is_some()) {
+    let is_broken = |node: &RedisNode| node.pod.waiting.is_some() && !node.pod.terminating;
+    if let Some(broken) = old.iter().find(|node| !is_master(node) && is_broken(node)) {
         let why = broken.pod.waiting.as_deref().unwrap_or_default();
         let text = format!("{}; {} does not run ({why}) and is replaced", older(&old), broken.pod.name);
         return Roll::restart(broken, Finding::bad("Updating", text));

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::election::{Answering, holds_data, is_wanted};
 use super::handover::{Closed, Handover};
 use super::master::{Decision, wait};
+use super::succession::is_linked;
 use super::{Action, Master, Memory, Trouble};
 use crate::api::{GROUP, Valid};
-use crate::observe::facts::{Observed, RedisNode, Role, ServerFacts};
-use crate::redis::Address;
+use crate::observe::facts::{Observed, RedisNode};
 
 /// Pause after a handover that failed: its clients waited for nothing.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(10);
@@ -38,8 +38,8 @@ pub(super) enum Answer {
     Wait,
 }
 
-/// What the user's request asks of this look, if there is one. It is answered once, so that it is not carried out again
-/// when the master changes for another reason.
+/// What the user's request asks of this look, if there is one. It is tried once: the annotation may be seen again
+/// because it could not be removed, or because the cache is behind.
 pub(super) fn requested(
     valid: &Valid,
     observed: &Observed,
@@ -49,8 +49,12 @@ pub(super) fn requested(
 ) -> Option<Answer> {
     let request = valid.identity.annotations.get(&annotation())?;
     let answered = |outcome| Action::Dismiss { request: request.clone(), outcome };
-    if *request == master.pod.name {
-        return Some(Answer::Dismiss(answered(Ok(format!("{request} is the master")))));
+    let is_answered = memory.answered.as_ref() == Some(request);
+    if is_answered && rests(memory, now) {
+        return Some(Answer::Dismiss(answered(Err(Obstacle::Resting.to_string()))));
+    }
+    if is_answered || *request == master.pod.name {
+        return Some(Answer::Dismiss(answered(Ok(format!("{} is the master", master.pod.name)))));
     }
     Some(match to(valid, observed, memory, master, request, now) {
         Ok(handover) => {
@@ -155,7 +159,7 @@ fn hand_over(
     if !holds(heir) && observed.redis.iter().any(|other| other.pod.name != from.pod.name && holds(other)) {
         return Err(Obstacle::Empty);
     }
-    if memory.handover_failed.is_some_and(|at| super::memory::since(Some(at), now) < AFTER_A_FAILURE) {
+    if rests(memory, now) {
         return Err(Obstacle::Resting);
     }
     let place =
@@ -163,16 +167,15 @@ fn hand_over(
     Ok(Handover::planned(valid, observed, &place(from), place(heir), why)?)
 }
 
+/// Whether the last handover failed a moment ago.
+fn rests(memory: &Memory, now: Timestamp) -> bool {
+    memory.handover_failed.is_some_and(|at| super::memory::since(Some(at), now) < AFTER_A_FAILURE)
+}
+
 fn heirs<'a>(valid: &Valid, observed: &'a Observed, from: &RedisNode) -> impl Iterator<Item = Answering<'a>> {
     let address = super::address_of(valid, from);
     let answering = observed.redis.iter().filter(|node| !node.pod.terminating && is_wanted(valid, node));
     answering
         .filter_map(|node| node.server.as_ref().ok().map(|facts| (node, facts)))
-        .filter(move |(_, facts)| follows(facts, &address))
-}
-
-fn follows(facts: &ServerFacts, from: &Address) -> bool {
-    let linked =
-        matches!(&facts.role, Role::Replica { source, link_up: true, syncing: false } if source == from);
-    linked && !facts.loading
+        .filter(move |(_, facts)| is_linked(facts, &address) && !facts.loading)
 }

@@ -71,6 +71,8 @@ fn a_new_pod_that_does_not_start_stops_the_update_and_a_corrected_spec_reaches_i
     assert!(stuck.up_to_date.message.contains("ImagePullBackOff"), "{:?}", stuck.up_to_date);
     world.redis[2].pod.outdated = true;
     assert_eq!(restarted(&planned(&world)), ["rfr-x-2"]);
+    world.redis[2].pod.terminating = true;
+    assert_eq!(restarted(&planned(&world)), [""; 0], "it is going already");
 }
 
 #[test]

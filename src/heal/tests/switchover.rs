@@ -183,3 +183,21 @@ fn a_request_waits_for_sentinels_that_are_not_fit_yet_and_not_for_ever() {
         );
     }
 }
+
+/// The annotation may still be there in the next look: it was not removed, or the cache is behind.
+#[test]
+fn a_request_that_was_carried_out_is_not_carried_out_again() {
+    let mut valid = plain();
+    valid.identity.annotations.insert(switchover::annotation(), "any".to_owned());
+    let (now, mut memory) = (Timestamp::UNIX_EPOCH, Memory::default());
+    let first = plan(&valid, &healthy(), &memory, now);
+    assert!(first.handover.is_some());
+    memory.update(&first, now);
+    let again = plan(&valid, &healthy(), &memory, now);
+    assert!(again.handover.is_none() && matches!(answer(&again), Some(Ok(_))), "{again:?}");
+    memory.update(&again, now);
+    let failed = Memory { handover_failed: Some(now), ..memory.clone() };
+    assert!(matches!(answer(&plan(&valid, &healthy(), &failed, now)), Some(Err(_))));
+    memory.update(&plan(&plain(), &healthy(), &memory, now), now);
+    assert!(plan(&valid, &healthy(), &memory, now).handover.is_some(), "a new request");
+}
