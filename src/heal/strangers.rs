@@ -14,7 +14,7 @@ use super::handover::greeting;
 use super::master::majority;
 use super::sentinels::{calm, failing_over, is_nobody, monitored};
 use super::succession::is_linked;
-use super::{Action, Finding, Memory, NOBODY, Trouble};
+use super::{Action, Finding, Memory, Trouble};
 use crate::api::{SENTINEL_PORT, Valid};
 use crate::observe::facts::{KnownServer, Observed, RedisNode, Role, SentinelFacts, SentinelNode};
 use crate::redis::Address;
@@ -129,8 +129,7 @@ pub(super) fn foreign_source<'a>(
 }
 
 pub(super) fn follow_nobody(valid: &Valid, node: &RedisNode) -> Action {
-    let nobody = Address { host: NOBODY.to_owned(), port: valid.redis.port };
-    Action::Follow { pod: node.pod.name.clone(), master: nobody }
+    Action::Follow { pod: node.pod.name.clone(), master: super::nobody(valid) }
 }
 
 /// Hosts of connected replicas that are no pods of ours.

@@ -17,9 +17,14 @@ impl Observed {
     /// Marks the redis pods that were made from another template than the `wanted` one.
     pub fn mark_outdated(&mut self, wanted: Option<&str>) {
         for node in &mut self.redis {
-            node.pod.outdated = node.pod.template.is_some() && node.pod.template.as_deref() != wanted;
+            node.pod.outdated = is_older(node.pod.template.as_deref(), wanted);
         }
     }
+}
+
+/// Whether a pod with this mark was made from another template than the `wanted` one; one without a mark is no redis pod.
+pub(super) fn is_older(mark: Option<&str>, wanted: Option<&str>) -> bool {
+    mark.is_some() && mark != wanted
 }
 
 /// A pod as Kubernetes knows it.

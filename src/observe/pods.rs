@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 
-use super::facts::PodFacts;
+use super::facts::{PodFacts, is_older};
 use crate::api::ROLE_LABEL;
 use crate::desired::template;
 
@@ -44,10 +44,10 @@ pub fn pod(pod: &Pod) -> PodFacts {
     }
 }
 
-/// Whether a pod was made from another template than the `wanted` one. Pods without a mark are not redis pods.
+/// Whether a redis pod was made from another template than the `wanted` one.
 #[must_use]
 pub fn is_outdated(pod: &Pod, wanted: Option<&str>) -> bool {
-    mark(pod).is_some_and(|mark| Some(mark) != wanted)
+    is_older(mark(pod), wanted)
 }
 
 /// The mark of the template that a redis pod was made from.
